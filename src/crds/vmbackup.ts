@@ -1,0 +1,221 @@
+import { z } from 'zod';
+import {
+  API_VERSION,
+  Bytes,
+  cel,
+  kindOf,
+  listAtomic,
+  listMap,
+  listSet,
+  Message,
+  ObjectMeta,
+  ObjectName,
+  Reason,
+  Time,
+  VolumeName,
+} from './api.ts';
+import { Conditions } from './conditions.ts';
+
+/** Full: stands alone. Incremental: what changed since its parent. */
+export const BackupType = z.enum(['Full', 'Incremental']);
+export type BackupType = z.infer<typeof BackupType>;
+
+const VolumeChoice = z
+  .object({
+    include: z
+      .array(VolumeName)
+      .min(1)
+      .max(64)
+      .meta(listSet)
+      .optional()
+      .describe('Back up these volumes only.'),
+    exclude: z
+      .array(VolumeName)
+      .min(1)
+      .max(64)
+      .meta(listSet)
+      .optional()
+      .describe('Back up all volumes but these.'),
+  })
+  .meta(
+    cel({
+      rule: 'has(self.include) != has(self.exclude)',
+      message: 'set either volumes.include or volumes.exclude, not both and not neither',
+    }),
+  );
+
+/** How one VM is backed up: what a `VMBackup` and the template of a `VMBackupSchedule` have in common. */
+export const BackupSettings = z.object({
+  repository: ObjectName.describe('Name of the VMBackupRepository that takes the data.'),
+  fullEvery: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(10)
+    .describe('Begin a new chain with a full backup when the chain has this many backups; 1 = always full.'),
+  quiesce: z
+    .enum(['IfAvailable', 'Required', 'Never'])
+    .default('IfAvailable')
+    .describe(
+      'Freeze the file systems through the guest agent for the instant at which the backup begins: when an agent answers, always (the backup fails otherwise), or never.',
+    ),
+  volumes: VolumeChoice.optional().describe('Which volumes; all of them when left out.'),
+  backoffLimit: z.int().min(0).max(20).default(3).describe('How often a failed attempt is tried again.'),
+  startDeadlineSeconds: z
+    .int()
+    .min(10)
+    .max(604_800)
+    .default(3600)
+    .describe('How long a backup that cannot begin (VM stopped, repository away) waits before it fails.'),
+});
+export type BackupSettings = z.infer<typeof BackupSettings>;
+
+export const VMBackupSpec = BackupSettings.extend({
+  vmName: z.string().min(1).max(63).describe('Name of the VirtualMachine, in the same namespace.'),
+  type: z
+    .enum(['Auto', 'Full'])
+    .default('Auto')
+    .describe('Auto: incremental whenever that is safe. Full: a full backup, which begins a new chain.'),
+}).meta(
+  cel({
+    rule: 'self == oldSelf',
+    message: 'a VMBackup is the record of one backup and cannot be changed: create another one',
+  }),
+);
+
+/** A place in a chain. */
+export const ChainPosition = z.object({
+  id: z.string().max(64).describe('The UID of the VMBackup whose full backup began the chain.'),
+  position: z.int().min(0).max(100_000).describe('0 = the full backup; then 1, 2, 3, …'),
+});
+export type ChainPosition = z.infer<typeof ChainPosition>;
+
+const PlannedDisk = z.object({
+  volume: VolumeName.describe('Name of the volume in the VM.'),
+  type: BackupType.describe('What this disk gets.'),
+  reason: Reason.describe('Why.'),
+  parentPath: z.string().max(1024).optional().describe('Directory of the parent backup in the repository.'),
+  claim: z
+    .object({ name: ObjectName, uid: z.string().max(64) })
+    .optional()
+    .describe('The PersistentVolumeClaim behind the volume when the plan was made.'),
+});
+export type PlannedDisk = z.infer<typeof PlannedDisk>;
+
+export const Plan = z.object({
+  attempt: z.int().min(1).max(1000).describe('Counts from 1.'),
+  nodeName: z.string().max(253).describe('The node whose agent carries it out.'),
+  type: BackupType.describe('Full or Incremental.'),
+  reason: Reason.describe('Why full, or why incremental.'),
+  message: Message.describe('The same in a sentence.'),
+  chain: ChainPosition.describe('The place in the chain that this backup will have.'),
+  bitmap: z.string().max(64).describe("Name of the new checkpoint and bitmap: 'backup-<epoch seconds>'."),
+  parent: z
+    .object({ name: ObjectName, bitmap: z.string().max(64) })
+    .optional()
+    .describe('The backup that an incremental builds on.'),
+  obsoleteBitmaps: z
+    .array(z.string().max(64))
+    .max(32)
+    .meta(listAtomic)
+    .optional()
+    .describe(
+      'Bitmaps of earlier backups of this VM in this repository: removed once this backup is committed.',
+    ),
+  path: z.string().max(1024).describe('Directory of this backup in the repository.'),
+  disks: z.array(PlannedDisk).max(64).meta(listMap('volume')).describe('Disk by disk.'),
+});
+export type Plan = z.infer<typeof Plan>;
+
+const ExecutedDisk = z.object({
+  volume: VolumeName.describe('Name of the volume in the VM.'),
+  type: BackupType.describe('What was taken.'),
+  reason: Reason.describe('Why.'),
+  tracked: z
+    .boolean()
+    .describe('Whether the disk has a bitmap now, so that the next backup of it can be incremental.'),
+  sizeBytes: Bytes.optional().describe('Virtual size of the disk.'),
+  dataBytes: Bytes.optional().describe('Bytes of data read and kept.'),
+  zeroBytes: Bytes.optional().describe('Bytes recorded as zero.'),
+  storedBytes: Bytes.optional().describe('Size of the file in the repository.'),
+});
+export type ExecutedDisk = z.infer<typeof ExecutedDisk>;
+
+export const Execution = z.object({
+  attempt: z.int().min(1).max(1000).describe('The attempt that this tells of.'),
+  agent: z.string().max(253).describe('The node whose agent works on it.'),
+  startedAt: Time.describe('When the agent took it up.'),
+  bitmapCreated: z
+    .string()
+    .max(64)
+    .optional()
+    .describe('The checkpoint and bitmap that exist on the disks now.'),
+  incrementalFallback: z
+    .object({
+      reason: Reason.describe('Why the planned parent could not be used.'),
+      message: Message.describe('The same in a sentence.'),
+      disks: z.array(VolumeName).max(64).meta(listAtomic).describe('The disks that got a full instead.'),
+    })
+    .optional()
+    .describe('Set when a disk got a full although an incremental was planned.'),
+  quiesce: z
+    .object({
+      result: z.enum(['Frozen', 'NoAgent', 'Failed', 'NotAsked']).describe('What the guest agent answered.'),
+      frozenMilliseconds: z.int().min(0).optional().describe('How long the guest was frozen.'),
+      message: Message.optional().describe('What went wrong.'),
+    })
+    .optional()
+    .describe('Whether the file systems were frozen for the instant of the backup.'),
+  progress: z
+    .object({
+      percent: z.int().min(0).max(100).describe('Share of the bytes to look at that is done.'),
+      doneBytes: Bytes.describe('Bytes done.'),
+      totalBytes: Bytes.describe('Bytes to look at.'),
+      bytesPerSecond: Bytes.optional().describe('Rate.'),
+    })
+    .optional()
+    .describe('How far the copy is.'),
+  disks: z.array(ExecutedDisk).max(64).meta(listMap('volume')).optional().describe('Disk by disk.'),
+  completedAt: Time.optional().describe('When this attempt ended, well or badly.'),
+  error: z
+    .object({
+      reason: Reason.describe('What failed.'),
+      message: Message.describe('What failed, and what to do.'),
+      final: z.boolean().describe('Whether trying again is useless.'),
+    })
+    .optional()
+    .describe('Set when this attempt failed.'),
+});
+export type Execution = z.infer<typeof Execution>;
+
+export const Phase = z.enum(['Pending', 'Assigned', 'Running', 'Succeeded', 'Failed']);
+export type Phase = z.infer<typeof Phase>;
+
+export const VMBackupStatus = z.object({
+  observedGeneration: z.int().optional().describe('The generation that the controller has seen.'),
+  conditions: Conditions.optional(),
+  phase: Phase.optional().describe('A summary for people; programs read the conditions.'),
+  type: BackupType.optional().describe('What was taken in the end (a fallback may have changed the plan).'),
+  typeReason: Reason.optional().describe('Why it is full, or why incremental.'),
+  chain: ChainPosition.optional().describe('The place in the chain.'),
+  size: z.string().max(32).optional().describe('Bytes stored, for people.'),
+  seconds: z.int().min(0).optional().describe('From start to end of the good attempt.'),
+  plan: Plan.optional().describe('What the controller decided for the current attempt.'),
+  execution: Execution.optional().describe('What the agent did; only the agent writes here.'),
+});
+export type VMBackupStatus = z.infer<typeof VMBackupStatus>;
+
+/** One backup of one VM: its spec is the wish, its status the record. */
+export const VMBackup = z.object({
+  apiVersion: z.literal(API_VERSION).optional(),
+  kind: z.literal('VMBackup').optional(),
+  metadata: ObjectMeta,
+  spec: VMBackupSpec.describe('What to back up, and how. Immutable.'),
+  status: VMBackupStatus.optional().describe('What was decided, and what came of it.'),
+});
+export type VMBackup = z.infer<typeof VMBackup>;
+
+export const vmBackups = kindOf(
+  { apiVersion: API_VERSION, kind: 'VMBackup', plural: 'vmbackups', namespaced: true },
+  VMBackup,
+);

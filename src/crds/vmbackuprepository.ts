@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import { API_VERSION, Bytes, cel, kindOf, listAtomic, listSet, ObjectMeta } from './api.ts';
+import { Conditions } from './conditions.ts';
+
+const AbsolutePath = z
+  .string()
+  .min(1)
+  .max(1024)
+  .meta(
+    cel({
+      rule: "self.startsWith('/') && !self.contains('/../') && !self.endsWith('/..')",
+      message: "write an absolute path without '..', for example /exports/backups",
+    }),
+  );
+
+/** Mount options that an administrator may set: none of them can widen what the mount may do. */
+const MOUNT_OPTION =
+  '^(hard|soft|softerr|proto=(tcp|tcp6|rdma)|port=[0-9]{1,5}|timeo=[0-9]{1,5}|retrans=[0-9]{1,3}|rsize=[0-9]{1,8}|wsize=[0-9]{1,8}|nconnect=[0-9]{1,2}|sec=(sys|krb5|krb5i|krb5p)|noatime|actimeo=[0-9]{1,5}|lookupcache=(all|none|positive))$';
+
+const Nfs = z.object({
+  server: z
+    .string()
+    .min(1)
+    .max(253)
+    .meta(
+      cel({
+        rule: "self.matches('^[A-Za-z0-9.:-]+$') && !self.startsWith('-')",
+        message: 'nfs.server is a host name or an address, for example nas.example.com',
+      }),
+    )
+    .describe('Host name or address of the NFS server.'),
+  path: AbsolutePath.describe('The exported directory.'),
+  version: z.enum(['3', '4', '4.1', '4.2']).default('4.2').describe('The NFS version.'),
+  mountOptions: z
+    .array(z.string().min(1).max(64))
+    .max(16)
+    .meta({
+      ...listAtomic,
+      ...cel({
+        rule: `self.all(o, o.matches('${MOUNT_OPTION}'))`,
+        message:
+          'mountOptions takes hard, soft, softerr, proto=, port=, timeo=, retrans=, rsize=, wsize=, nconnect=, sec=, noatime, actimeo=, lookupcache=; nosuid, nodev and noexec are always set',
+      }),
+    })
+    .optional()
+    .describe('More mount options, from a list that is known to be safe.'),
+});
+export type Nfs = z.infer<typeof Nfs>;
+
+export const VMBackupRepositorySpec = z
+  .object({
+    nfs: Nfs.optional().describe('An NFS export, mounted by whoever reads or writes it.'),
+    local: z
+      .object({ path: AbsolutePath.describe('A directory that is there on every node.') })
+      .optional()
+      .describe('A path that every node has already: a shared file system mounted by the node, or a test.'),
+    allowedNamespaces: z
+      .array(z.string().min(1).max(63))
+      .min(1)
+      .max(256)
+      .meta(listSet)
+      .describe("The namespaces that may back up to it and restore from it, or ['*'] for all."),
+  })
+  .meta(
+    cel(
+      {
+        rule: '(has(self.nfs) ? 1 : 0) + (has(self.local) ? 1 : 0) == 1',
+        message: 'say where the repository is: set exactly one of nfs and local',
+      },
+      {
+        rule: 'has(self.nfs) == has(oldSelf.nfs) && (!has(self.nfs) || (self.nfs.server == oldSelf.nfs.server && self.nfs.path == oldSelf.nfs.path)) && (!has(self.local) || self.local.path == oldSelf.local.path)',
+        message:
+          'a repository does not move: chains would lose their parents. Create another VMBackupRepository for the new place',
+      },
+    ),
+  );
+export type VMBackupRepositorySpec = z.infer<typeof VMBackupRepositorySpec>;
+
+export const VMBackupRepositoryStatus = z.object({
+  observedGeneration: z.int().optional().describe('The generation that the controller has seen.'),
+  conditions: Conditions.optional(),
+  capacityBytes: Bytes.optional().describe('Size of the file system.'),
+  freeBytes: Bytes.optional().describe('Free space.'),
+  readyNodes: z.int().min(0).optional().describe('Nodes whose agent could write to it at the last look.'),
+  nodes: z.int().min(0).optional().describe('Nodes whose agent looked at it.'),
+});
+export type VMBackupRepositoryStatus = z.infer<typeof VMBackupRepositoryStatus>;
+
+/** Where backups live. Cluster-scoped: it belongs to the administrator. */
+export const VMBackupRepository = z.object({
+  apiVersion: z.literal(API_VERSION).optional(),
+  kind: z.literal('VMBackupRepository').optional(),
+  metadata: ObjectMeta,
+  spec: VMBackupRepositorySpec.describe('Where it is, and who may use it.'),
+  status: VMBackupRepositoryStatus.optional().describe('How the agents find it.'),
+});
+export type VMBackupRepository = z.infer<typeof VMBackupRepository>;
+
+export const vmBackupRepositories = kindOf(
+  { apiVersion: API_VERSION, kind: 'VMBackupRepository', plural: 'vmbackuprepositories', namespaced: false },
+  VMBackupRepository,
+);

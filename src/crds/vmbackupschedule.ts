@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { API_VERSION, cel, kindOf, listAtomic, listSet, ObjectMeta, ObjectName, Time } from './api.ts';
+import { Conditions } from './conditions.ts';
+import { BackupSettings } from './vmbackup.ts';
+
+const LabelSelector = z
+  .object({
+    matchLabels: z
+      .record(z.string().max(316), z.string().max(63))
+      .optional()
+      .describe('Labels that a VM must have.'),
+    matchExpressions: z
+      .array(
+        z.object({
+          key: z.string().max(316).describe('The label.'),
+          operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']).describe('How it is compared.'),
+          values: z.array(z.string().max(63)).max(64).meta(listAtomic).optional().describe('With what.'),
+        }),
+      )
+      .max(32)
+      .meta(listAtomic)
+      .optional()
+      .describe('Conditions on labels; all must hold.'),
+  })
+  .meta(
+    cel({
+      rule: 'has(self.matchLabels) || has(self.matchExpressions)',
+      message:
+        'an empty vmSelector is refused, lest it take every VM by accident: set matchLabels or matchExpressions, or list vmNames',
+    }),
+  );
+export type LabelSelector = z.infer<typeof LabelSelector>;
+
+export const VMBackupScheduleSpec = z
+  .object({
+    schedule: z
+      .string()
+      .min(1)
+      .max(128)
+      .meta(
+        cel({
+          rule: "self.matches('^@(hourly|daily|weekly|monthly|yearly|annually|midnight)$') || self.matches('^[^ ]+( [^ ]+){4}$')",
+          message:
+            "schedule takes five fields, minute hour day-of-month month day-of-week (for example '0 2 * * *'), or @hourly, @daily, @weekly, @monthly, @yearly",
+        }),
+      )
+      .describe('When, as five-field cron.'),
+    timeZone: z
+      .string()
+      .min(1)
+      .max(64)
+      .default('UTC')
+      .describe("The time zone of the schedule, by its IANA name, for example 'Europe/Berlin'."),
+    suspend: z.boolean().default(false).describe('No new backups while true.'),
+    immediate: z
+      .boolean()
+      .default(false)
+      .describe('Also take a backup at once when the schedule is created.'),
+    concurrencyPolicy: z
+      .enum(['Forbid'])
+      .default('Forbid')
+      .describe('A VM whose last backup from this schedule still runs is left out of the next run.'),
+    startingDeadlineSeconds: z
+      .int()
+      .min(10)
+      .max(604_800)
+      .default(600)
+      .describe('A run that was missed is caught up with for this long, once; later it is skipped.'),
+    vmNames: z
+      .array(z.string().min(1).max(63))
+      .min(1)
+      .max(256)
+      .meta(listSet)
+      .optional()
+      .describe('The VirtualMachines, by name.'),
+    vmSelector: LabelSelector.optional().describe('The VirtualMachines, by label.'),
+    template: BackupSettings.describe('How each VM is backed up.'),
+  })
+  .meta(
+    cel({
+      rule: 'has(self.vmNames) != has(self.vmSelector)',
+      message: 'say which VMs: set either vmNames or vmSelector, not both and not neither',
+    }),
+  );
+export type VMBackupScheduleSpec = z.infer<typeof VMBackupScheduleSpec>;
+
+export const VMBackupScheduleStatus = z.object({
+  observedGeneration: z.int().optional().describe('The generation that the controller has seen.'),
+  conditions: Conditions.optional(),
+  lastScheduleTime: Time.optional().describe('The slot of the last run.'),
+  nextScheduleTime: Time.optional().describe('The slot of the next run.'),
+  lastSuccessfulTime: Time.optional().describe('When a backup of this schedule last succeeded.'),
+  matchedVMs: z.int().min(0).optional().describe('How many VMs the schedule takes now.'),
+  active: z
+    .array(ObjectName)
+    .max(32)
+    .meta(listAtomic)
+    .optional()
+    .describe('Backups of this schedule that run now (the first 32).'),
+  missedRuns: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Slots that passed without a run, since the schedule was made.'),
+});
+export type VMBackupScheduleStatus = z.infer<typeof VMBackupScheduleStatus>;
+
+/** Backs up a set of VMs again and again. */
+export const VMBackupSchedule = z.object({
+  apiVersion: z.literal(API_VERSION).optional(),
+  kind: z.literal('VMBackupSchedule').optional(),
+  metadata: ObjectMeta,
+  spec: VMBackupScheduleSpec.describe('Which VMs, when, and how.'),
+  status: VMBackupScheduleStatus.optional().describe('Last and next runs.'),
+});
+export type VMBackupSchedule = z.infer<typeof VMBackupSchedule>;
+
+export const vmBackupSchedules = kindOf(
+  { apiVersion: API_VERSION, kind: 'VMBackupSchedule', plural: 'vmbackupschedules', namespaced: true },
+  VMBackupSchedule,
+);
