@@ -83,6 +83,8 @@ export const VMBackupSpec = BackupSettings.extend({
   }),
 );
 
+export type VMBackupSpec = z.infer<typeof VMBackupSpec>;
+
 /** A place in a chain. */
 export const ChainPosition = z.object({
   id: z.string().max(64).describe('The UID of the VMBackup whose full backup began the chain.'),
@@ -96,7 +98,10 @@ const PlannedDisk = z.object({
   reason: Reason.describe('Why.'),
   parentPath: z.string().max(1024).optional().describe('Directory of the parent backup in the repository.'),
   claim: z
-    .object({ name: ObjectName, uid: z.string().max(64) })
+    .object({
+      name: ObjectName.describe('Its name.'),
+      uid: z.string().max(64).describe('Its UID: another claim of the same name is another disk.'),
+    })
     .optional()
     .describe('The PersistentVolumeClaim behind the volume when the plan was made.'),
 });
@@ -104,6 +109,15 @@ export type PlannedDisk = z.infer<typeof PlannedDisk>;
 
 export const Plan = z.object({
   attempt: z.int().min(1).max(1000).describe('Counts from 1.'),
+  failedAttempts: z
+    .int()
+    .min(0)
+    .max(1000)
+    .optional()
+    .describe(
+      'How many attempts before this one failed; a plan made anew because the VM moved counts as none.',
+    ),
+  vmUid: z.string().max(64).optional().describe('UID of the VirtualMachine that was planned for.'),
   nodeName: z.string().max(253).describe('The node whose agent carries it out.'),
   type: BackupType.describe('Full or Incremental.'),
   reason: Reason.describe('Why full, or why incremental.'),
@@ -111,7 +125,10 @@ export const Plan = z.object({
   chain: ChainPosition.describe('The place in the chain that this backup will have.'),
   bitmap: z.string().max(64).describe("Name of the new checkpoint and bitmap: 'backup-<epoch seconds>'."),
   parent: z
-    .object({ name: ObjectName, bitmap: z.string().max(64) })
+    .object({
+      name: ObjectName.describe('Name of its VMBackup.'),
+      bitmap: z.string().max(64).describe('The bitmap that holds what changed since.'),
+    })
     .optional()
     .describe('The backup that an incremental builds on.'),
   obsoleteBitmaps: z
@@ -145,6 +162,7 @@ export const Execution = z.object({
   attempt: z.int().min(1).max(1000).describe('The attempt that this tells of.'),
   agent: z.string().max(253).describe('The node whose agent works on it.'),
   startedAt: Time.describe('When the agent took it up.'),
+  pointInTime: Time.optional().describe('The instant that the backup stands for.'),
   bitmapCreated: z
     .string()
     .max(64)

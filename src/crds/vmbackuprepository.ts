@@ -81,6 +81,7 @@ export const VMBackupRepositoryStatus = z.object({
   conditions: Conditions.optional(),
   capacityBytes: Bytes.optional().describe('Size of the file system.'),
   freeBytes: Bytes.optional().describe('Free space.'),
+  free: z.string().max(32).optional().describe('Free space, for people.'),
   readyNodes: z.int().min(0).optional().describe('Nodes whose agent could write to it at the last look.'),
   nodes: z.int().min(0).optional().describe('Nodes whose agent looked at it.'),
 });

@@ -7,6 +7,7 @@ const LabelSelector = z
   .object({
     matchLabels: z
       .record(z.string().max(316), z.string().max(63))
+      .meta({ maxProperties: 32 })
       .optional()
       .describe('Labels that a VM must have.'),
     matchExpressions: z
@@ -24,7 +25,7 @@ const LabelSelector = z
   })
   .meta(
     cel({
-      rule: 'has(self.matchLabels) || has(self.matchExpressions)',
+      rule: '(has(self.matchLabels) && size(self.matchLabels) > 0) || (has(self.matchExpressions) && size(self.matchExpressions) > 0)',
       message:
         'an empty vmSelector is refused, lest it take every VM by accident: set matchLabels or matchExpressions, or list vmNames',
     }),

@@ -16,7 +16,7 @@ export const VMRestoreSpec = z
               .max(1024)
               .meta(
                 cel({
-                  rule: "!self.startsWith('/') && !self.startsWith('../') && !self.contains('/../') && !self.endsWith('/..')",
+                  rule: "!self.startsWith('/') && self != '..' && !self.startsWith('../') && !self.contains('/../') && !self.endsWith('/..')",
                   message: "path is relative to the repository's root and stays below it",
                 }),
               )

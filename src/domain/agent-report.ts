@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import type { Lease } from '../crds/core.ts';
+
+/** Selects the Leases of the node agents, in the namespace of Tidemark. */
+export const AGENT_LABEL = 'app.kubernetes.io/component';
+export const AGENT_LABEL_VALUE = 'node-agent';
+/** The annotation of an agent's Lease that tells how it finds each repository: JSON of {@link AgentReport}. */
+export const REPORT_ANNOTATION = 'backup.tidemark.dev/repositories';
+
+/** How one agent found one repository. */
+export const RepositoryReport = z.object({
+  /** Whether it could be mounted, read and written. */
+  ready: z.boolean(),
+  /** `Ready`, or what is wrong, in one PascalCase word. */
+  reason: z.string().min(1).max(64),
+  message: z.string().max(1024),
+  /** Of the file system, in bytes. */
+  freeBytes: z.int().min(0).optional(),
+  capacityBytes: z.int().min(0).optional(),
+  /** How long the look took. */
+  latencyMs: z.number().min(0).optional(),
+  /** When it looked: RFC 3339. */
+  at: z.string().max(64),
+});
+export type RepositoryReport = z.infer<typeof RepositoryReport>;
+
+/** By the name of the VMBackupRepository. */
+export const AgentReport = z.record(z.string(), RepositoryReport);
+export type AgentReport = z.infer<typeof AgentReport>;
+
+/** A node agent, as its Lease tells. */
+export interface Agent {
+  readonly nodeName: string;
+  /** When it last gave a sign of life: milliseconds since the epoch. */
+  readonly seenAt: number;
+  /** Whether that is recent enough: within three times the Lease's duration. */
+  readonly alive: boolean;
+  readonly repositories: AgentReport;
+}
+
+/** An agent whose Lease says nothing of its duration is given this long. */
+const DEFAULT_DURATION_SECONDS = 40;
+/** So many renewals may be late before an agent counts as gone. */
+const LATE_RENEWALS = 3;
+
+/**
+ * Reads the agents from their Leases; `holderIdentity` is the node's name. A Lease that tells nothing usable is passed over, and
+ * reports that cannot be read count as none: another version of the agent must not stop the controller.
+ */
+export function readAgents(leases: readonly Lease[], now: number): readonly Agent[] {
+  return leases.flatMap((lease) => {
+    const { holderIdentity, renewTime, leaseDurationSeconds = DEFAULT_DURATION_SECONDS } = lease.spec ?? {};
+    const seenAt = Date.parse(renewTime ?? '');
+    if (lease.metadata.labels?.[AGENT_LABEL] !== AGENT_LABEL_VALUE) return [];
+    if (holderIdentity === undefined || holderIdentity === '' || Number.isNaN(seenAt)) return [];
+    const alive = now - seenAt <= LATE_RENEWALS * leaseDurationSeconds * 1000;
+    const repositories = readReports(lease.metadata.annotations?.[REPORT_ANNOTATION]);
+    return [{ nodeName: holderIdentity, seenAt, alive, repositories }];
+  });
+}
+
+function readReports(annotation: string | undefined): AgentReport {
+  if (annotation === undefined) return {};
+  try {
+    return AgentReport.catch({}).parse(JSON.parse(annotation));
+  } catch {
+    return {};
+  }
+}

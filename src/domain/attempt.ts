@@ -1,0 +1,101 @@
+import type { Agent } from './agent-report.ts';
+import { exhausted, isExhausted, standingOf, type Standing } from './standing.ts';
+import type { Why } from './why.ts';
+import { runningOn, type World } from './world.ts';
+
+/** What to do with a backup now, as far as its attempts go. */
+export type NextStep =
+  /** It is over. */
+  | { readonly kind: 'Settled'; readonly standing: Extract<Standing, { kind: 'Succeeded' | 'Failed' }> }
+  /** Give it up, for good. */
+  | { readonly kind: 'GiveUp'; readonly why: Why }
+  /** The agent has it. */
+  | { readonly kind: 'InProgress'; readonly standing: Extract<Standing, { kind: 'Assigned' | 'Running' }> }
+  /** Try again, but not yet. */
+  | { readonly kind: 'BackOff'; readonly why: Why; readonly afterMs: number }
+  /** Plan this attempt. */
+  | { readonly kind: 'Attempt'; readonly attempt: number; readonly failedAttempts: number };
+
+/** The wait after the first failed attempt; doubles with each. Milliseconds. */
+export const FIRST_RETRY_MS = 30_000;
+export const LONGEST_RETRY_MS = 600_000;
+/** An agent that is silent for this long in the middle of a backup is taken for lost with its node. */
+export const AGENT_LOST_MS = 600_000;
+
+/** Decides whether a backup needs a new attempt. `now` in milliseconds since the epoch. */
+export function nextStep(world: World, now: number): NextStep {
+  const standing = standingOf(world.backup);
+  switch (standing.kind) {
+    case 'Succeeded':
+    case 'Failed':
+      return { kind: 'Settled', standing };
+    case 'New':
+      return { kind: 'Attempt', attempt: 1, failedAttempts: 0 };
+    case 'Assigned':
+      return ofAssigned(world, standing);
+    case 'Running':
+      return ofRunning(world, standing, now);
+    case 'AttemptFailed':
+      return ofFailed(standing, now);
+  }
+}
+
+/**
+ * The instant from which `startDeadlineSeconds` counts: the creation, or the end of the last attempt that failed.
+ * Milliseconds since the epoch.
+ */
+export function waitingSince({ backup }: Pick<World, 'backup'>): number {
+  const created = Date.parse(backup.metadata.creationTimestamp ?? '');
+  const ended = Date.parse(backup.status?.execution?.completedAt ?? '');
+  return Math.max(Number.isNaN(created) ? 0 : created, Number.isNaN(ended) ? 0 : ended);
+}
+
+/** The wait before the attempt that follows so many failed ones. Milliseconds. */
+export function retryDelayMs(failedAttempts: number): number {
+  return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failedAttempts - 1, 30));
+}
+
+/**
+ * The VM moved, or was made anew, before the agent began: plan again. The new attempt's number fences off the agent of the old node,
+ * should it begin after all. Nothing failed, so it costs none of the tries.
+ */
+function ofAssigned(world: World, standing: Extract<Standing, { kind: 'Assigned' }>): NextStep {
+  const { plan } = standing;
+  const sameVm = plan.vmUid === undefined || plan.vmUid === world.vm?.metadata.uid;
+  if (sameVm && runningOn(world.vmi) === plan.nodeName) return { kind: 'InProgress', standing };
+  return { kind: 'Attempt', attempt: plan.attempt + 1, failedAttempts: plan.failedAttempts ?? 0 };
+}
+
+/** An agent that restarts goes on with its work. One whose node is gone never will. */
+function ofRunning(
+  { agents, backup }: World,
+  standing: Extract<Standing, { kind: 'Running' }>,
+  now: number,
+): NextStep {
+  const { plan, execution } = standing;
+  const heard = Math.max(lastSeen(agents, plan.nodeName), Date.parse(execution.startedAt) || 0);
+  if (now - heard <= AGENT_LOST_MS) return { kind: 'InProgress', standing };
+  const why: Why = {
+    reason: 'AgentLost',
+    message: `The node agent on '${plan.nodeName}' has given no sign of life for ${Math.floor((now - heard) / 60_000)} minutes.`,
+  };
+  const { backoffLimit } = backup.spec;
+  if (isExhausted(plan, backoffLimit)) return { kind: 'GiveUp', why: exhausted(plan, backoffLimit, why) };
+  return { kind: 'Attempt', attempt: plan.attempt + 1, failedAttempts: (plan.failedAttempts ?? 0) + 1 };
+}
+
+function ofFailed(standing: Extract<Standing, { kind: 'AttemptFailed' }>, now: number): NextStep {
+  const { plan, execution, why } = standing;
+  const failedAttempts = (plan.failedAttempts ?? 0) + 1;
+  const ended = Date.parse(execution.completedAt ?? execution.startedAt) || 0;
+  const afterMs = ended + retryDelayMs(failedAttempts) - now;
+  if (afterMs > 0) {
+    const message = `Attempt ${plan.attempt} failed with ${why.reason}: ${why.message}`;
+    return { kind: 'BackOff', why: { reason: 'AttemptFailed', message }, afterMs };
+  }
+  return { kind: 'Attempt', attempt: plan.attempt + 1, failedAttempts };
+}
+
+function lastSeen(agents: readonly Agent[], nodeName: string): number {
+  return agents.find((agent) => agent.nodeName === nodeName)?.seenAt ?? 0;
+}

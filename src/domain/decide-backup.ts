@@ -1,0 +1,101 @@
+import type { Plan } from '../crds/vmbackup.ts';
+import { nextStep, waitingSince } from './attempt.ts';
+import { obstacleOf, type Obstacle } from './gates.ts';
+import { planAttempt } from './plan.ts';
+import type { Standing } from './standing.ts';
+import { clip, type Why } from './why.ts';
+import { runningOn, type World } from './world.ts';
+
+/** What is to be done with one VMBackup now. */
+export type BackupDecision =
+  /** Record this plan: the agent of its node takes it from there. */
+  | { readonly kind: 'Plan'; readonly plan: Plan }
+  /** It cannot begin, or not again, before something changes; look again after so many milliseconds. */
+  | {
+      readonly kind: 'Wait';
+      readonly why: Why;
+      readonly afterMs: number;
+      /** Whether it stays so until someone does something. */
+      readonly needsPerson: boolean;
+    }
+  /** The agent has it. */
+  | {
+      readonly kind: 'InProgress';
+      readonly standing: Extract<Standing, { kind: 'Assigned' | 'Running' }>;
+      readonly afterMs: number;
+    }
+  | { readonly kind: 'Succeeded'; readonly standing: Extract<Standing, { kind: 'Succeeded' }> }
+  /** Over, without data. */
+  | { readonly kind: 'Failed'; readonly why: Why };
+
+/** How often what is awaited is looked at, beside the watches that tell of most changes. Milliseconds. */
+const LOOK_AGAIN_MS = 15_000;
+const PERSON_LOOK_AGAIN_MS = 60_000;
+const IN_PROGRESS_LOOK_AGAIN_MS = 60_000;
+
+/** The whole rule for one VMBackup: where it stands and what the world is like → what to do. `now` in milliseconds since the epoch. */
+export function decideBackup(world: World, now: number): BackupDecision {
+  const step = nextStep(world, now);
+  switch (step.kind) {
+    case 'Settled':
+      return step.standing.kind === 'Succeeded'
+        ? { kind: 'Succeeded', standing: step.standing }
+        : { kind: 'Failed', why: step.standing.why };
+    case 'GiveUp':
+      return { kind: 'Failed', why: step.why };
+    case 'BackOff':
+      return { kind: 'Wait', why: step.why, afterMs: step.afterMs, needsPerson: false };
+    case 'InProgress':
+      return ofInProgress(world, step.standing, now);
+    case 'Attempt':
+      return ofAttempt(world, step, now);
+  }
+}
+
+function ofAttempt(
+  world: World,
+  step: { readonly attempt: number; readonly failedAttempts: number },
+  now: number,
+): BackupDecision {
+  const obstacle = obstacleOf(world);
+  if (obstacle !== undefined) return waitOrFail(world, obstacle, now);
+  const vmUid = world.vm?.metadata.uid;
+  const nodeName = runningOn(world.vmi);
+  // The gates have passed both; this only tells the compiler.
+  if (vmUid === undefined || nodeName === undefined) {
+    throw new Error('unreachable: the gates let a VM through that is not there or does not run');
+  }
+  return { kind: 'Plan', plan: planAttempt(world, { ...step, vmUid, nodeName }, now) };
+}
+
+function ofInProgress(
+  world: World,
+  standing: Extract<Standing, { kind: 'Assigned' | 'Running' }>,
+  now: number,
+): BackupDecision {
+  if (standing.kind === 'Running') {
+    return { kind: 'InProgress', standing, afterMs: IN_PROGRESS_LOOK_AGAIN_MS };
+  }
+  const message = `The agent on node '${standing.plan.nodeName}' has not taken it up: check its pod and its logs.`;
+  const left = msLeft(world, now);
+  if (left <= 0)
+    return { kind: 'Failed', why: deadlineExceeded(world, { reason: 'NodeAgentSilent', message }) };
+  return { kind: 'InProgress', standing, afterMs: Math.min(IN_PROGRESS_LOOK_AGAIN_MS, left) };
+}
+
+function waitOrFail(world: World, { reason, message, needsPerson }: Obstacle, now: number): BackupDecision {
+  const left = msLeft(world, now);
+  const why = { reason, message: clip(message) };
+  if (left <= 0) return { kind: 'Failed', why: deadlineExceeded(world, why) };
+  const again = needsPerson ? PERSON_LOOK_AGAIN_MS : LOOK_AGAIN_MS;
+  return { kind: 'Wait', why, afterMs: Math.min(again, left), needsPerson };
+}
+
+function msLeft(world: World, now: number): number {
+  return waitingSince(world) + world.backup.spec.startDeadlineSeconds * 1000 - now;
+}
+
+function deadlineExceeded({ backup }: World, last: Why): Why {
+  const waited = `It could not begin within startDeadlineSeconds (${backup.spec.startDeadlineSeconds} s)`;
+  return { reason: 'StartDeadlineExceeded', message: clip(`${waited}. ${last.reason}: ${last.message}`) };
+}

@@ -1,0 +1,159 @@
+import type { VMBackup } from '../crds/vmbackup.ts';
+import { isOver, isUnderWay, standingOf } from './standing.ts';
+import { chooseVolumes, unknownVolumes } from './volumes.ts';
+import type { Why } from './why.ts';
+import { runningOn, volumesOf, type World } from './world.ts';
+
+/** Why a backup cannot begin yet. */
+export interface Obstacle extends Why {
+  /** Whether it stays until someone does something. */
+  readonly needsPerson: boolean;
+}
+
+type Gate = (world: World) => Obstacle | undefined;
+
+/** What keeps a backup from beginning. First match wins: this list is the rule. */
+const gates: readonly Gate[] = [
+  vmNotFound,
+  repositoryNotFound,
+  namespaceNotAllowed,
+  repositoryNotReady,
+  anotherBackupRunning,
+  vmNotRunning,
+  migrationRunning,
+  kubeVirtBackupRunning,
+  volumeNotFound,
+  nodeAgentMissing,
+  repositoryNotReadyOnNode,
+];
+
+/** The first obstacle; undefined if the backup may begin. */
+export function obstacleOf(world: World): Obstacle | undefined {
+  for (const gate of gates) {
+    const obstacle = gate(world);
+    if (obstacle !== undefined) return obstacle;
+  }
+  return undefined;
+}
+
+function person(reason: string, message: string): Obstacle {
+  return { reason, message, needsPerson: true };
+}
+
+function passing(reason: string, message: string): Obstacle {
+  return { reason, message, needsPerson: false };
+}
+
+function vmNotFound({ vm, backup }: World): Obstacle | undefined {
+  if (vm !== undefined) return undefined;
+  const { vmName } = backup.spec;
+  const where = `in namespace '${backup.metadata.namespace ?? ''}'`;
+  return person(
+    'VMNotFound',
+    `There is no VirtualMachine '${vmName}' ${where}: check spec.vmName, or make the VM.`,
+  );
+}
+
+function repositoryNotFound({ repository, backup }: World): Obstacle | undefined {
+  if (repository !== undefined) return undefined;
+  const message = `There is no VMBackupRepository '${backup.spec.repository}': create it, or name one that 'kubectl get tmrepo' lists.`;
+  return person('RepositoryNotFound', message);
+}
+
+function namespaceNotAllowed({ repository, backup }: World): Obstacle | undefined {
+  const allowed = repository?.spec.allowedNamespaces ?? [];
+  const namespace = backup.metadata.namespace ?? '';
+  if (allowed.includes('*') || allowed.includes(namespace)) return undefined;
+  const message = `VMBackupRepository '${backup.spec.repository}' does not take backups from namespace '${namespace}': its administrator must add it to spec.allowedNamespaces.`;
+  return person('NamespaceNotAllowed', message);
+}
+
+function repositoryNotReady({ repository }: World): Obstacle | undefined {
+  const ready = repository?.status?.conditions?.find(({ type }) => type === 'Ready');
+  if (ready?.status === 'True') return undefined;
+  const why = ready === undefined ? 'nobody has looked at it yet' : `${ready.reason}: ${ready.message}`;
+  return passing(
+    'RepositoryNotReady',
+    `VMBackupRepository '${repository?.metadata.name ?? ''}' is not ready: ${why}`,
+  );
+}
+
+/**
+ * One backup of a VM at a time: the one that an agent may be working on, else the oldest that is not over. The order is the same
+ * for everyone who looks, so no lock is needed.
+ */
+function anotherBackupRunning({ backup, backups }: World): Obstacle | undefined {
+  const others = backups.filter(
+    (other) =>
+      other.metadata.uid !== backup.metadata.uid &&
+      other.metadata.namespace === backup.metadata.namespace &&
+      other.spec.vmName === backup.spec.vmName &&
+      !isOver(standingOf(other)),
+  );
+  const first =
+    others.find((other) => isUnderWay(standingOf(other))) ??
+    others.find((other) => other.metadata.deletionTimestamp === undefined && isBefore(other, backup));
+  if (first === undefined) return undefined;
+  const message = `VMBackup '${first.metadata.name}' of the same VM comes first; a VM is backed up once at a time.`;
+  return passing('AnotherBackupRunning', message);
+}
+
+function isBefore(a: VMBackup, b: VMBackup): boolean {
+  const [aTime, bTime] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
+  return aTime === bTime ? a.metadata.name < b.metadata.name : aTime < bTime;
+}
+
+function vmNotRunning({ vmi, backup }: World): Obstacle | undefined {
+  if (runningOn(vmi) !== undefined) return undefined;
+  const phase =
+    vmi === undefined ? 'it has no instance' : `its instance is ${vmi.status?.phase ?? 'not scheduled'}`;
+  const message = `VirtualMachine '${backup.spec.vmName}' does not run (${phase}), and only running VMs can be backed up yet: start it.`;
+  return passing('VMNotRunning', message);
+}
+
+function migrationRunning({ vmi }: World): Obstacle | undefined {
+  const migration = vmi?.status?.migrationState;
+  const moves = migration !== undefined && migration.completed !== true && migration.failed !== true;
+  if (moves) return passing('MigrationRunning', 'The VM is being migrated to another node.');
+  const draining = vmi?.status?.evacuationNodeName;
+  if (draining === undefined || draining === '') return undefined;
+  return passing('MigrationRunning', `Node '${draining}' is being drained, and the VM is to leave it.`);
+}
+
+function kubeVirtBackupRunning({ vmi }: World): Obstacle | undefined {
+  const backup = vmi?.status?.changedBlockTracking?.backupStatus;
+  if (backup === undefined || backup.completed === true) return undefined;
+  const message = `KubeVirt's own backup ${backup.backupName ?? ''} of the VM is under way, and the two would spoil each other; if it hangs, delete that VirtualMachineBackup.`;
+  return passing('KubeVirtBackupRunning', message.replace('  ', ' '));
+}
+
+function volumeNotFound(world: World): Obstacle | undefined {
+  const { spec } = world.backup;
+  const volumes = volumesOf(world);
+  const unknown = unknownVolumes(volumes, spec.volumes);
+  if (unknown.length > 0) {
+    const names = volumes.map(({ name }) => name).join(', ') || 'none';
+    return person(
+      'VolumeNotFound',
+      `volumes.include names ${unknown.join(', ')}, which is no volume with a PersistentVolumeClaim or DataVolume in VM '${spec.vmName}' (its volumes: ${names}).`,
+    );
+  }
+  if (chooseVolumes(volumes, spec.volumes, world.claims).length > 0) return undefined;
+  const message = `VM '${spec.vmName}' has no volume to back up: volumes with a persistentVolumeClaim or dataVolume count, less those under volumes.exclude.`;
+  return person('NothingToBackUp', message);
+}
+
+function nodeAgentMissing({ vmi, agents }: World): Obstacle | undefined {
+  const node = runningOn(vmi);
+  if (agents.some(({ alive, nodeName }) => alive && nodeName === node)) return undefined;
+  const message = `No node agent gives a sign of life on node '${node ?? ''}', where the VM runs: check the DaemonSet's pod there.`;
+  return passing('NodeAgentMissing', message);
+}
+
+function repositoryNotReadyOnNode({ vmi, agents, backup }: World): Obstacle | undefined {
+  const agent = agents.find(({ alive, nodeName }) => alive && nodeName === runningOn(vmi));
+  const report = agent?.repositories[backup.spec.repository];
+  if (report?.ready !== false) return undefined;
+  const message = `Node '${agent?.nodeName ?? ''}', where the VM runs, cannot write to VMBackupRepository '${backup.spec.repository}': ${report.reason}: ${report.message}`;
+  return passing('RepositoryNotReady', message);
+}

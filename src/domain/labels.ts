@@ -1,0 +1,28 @@
+import { fitName } from './short-hash.ts';
+
+/** On a VMBackup: the schedule that made it. */
+export const SCHEDULE_LABEL = 'backup.tidemark.dev/schedule';
+/** On a VMBackup: the VM it is of. */
+export const VM_LABEL = 'backup.tidemark.dev/vm';
+
+/** A label's value has at most 63 characters, an object's name up to 253. */
+const LABEL_LENGTH = 63;
+
+/** The name of an object as a label's value: shortened with a hash if need be. */
+export function labelValue(name: string): string {
+  return fitName(name, LABEL_LENGTH);
+}
+
+/** The labels of a backup that a schedule made. */
+export function scheduledLabels(schedule: string, vm: string): Readonly<Record<string, string>> {
+  return { [SCHEDULE_LABEL]: labelValue(schedule), [VM_LABEL]: labelValue(vm) };
+}
+
+/** Whether a VMBackup was made by this schedule for this VM. */
+export function isScheduledFor(
+  labels: Readonly<Record<string, string>> | undefined,
+  schedule: string,
+  vm: string,
+): boolean {
+  return labels?.[SCHEDULE_LABEL] === labelValue(schedule) && labels[VM_LABEL] === labelValue(vm);
+}

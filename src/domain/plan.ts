@@ -1,0 +1,60 @@
+import type { Plan } from '../crds/vmbackup.ts';
+import { nextBitmapName } from './bitmap-name.ts';
+import { bitmapsOf, newestGood } from './chain.ts';
+import { decideType } from './full-or-incremental.ts';
+import { backupPath } from './names.ts';
+import { chooseVolumes } from './volumes.ts';
+import { clip } from './why.ts';
+import { volumesOf, type World } from './world.ts';
+
+/** Which attempt is planned, for whom and where. */
+export interface PlannedAttempt {
+  /** Counts from 1; higher than every attempt before, so that a late agent of an earlier one is known by it. */
+  readonly attempt: number;
+  readonly failedAttempts: number;
+  /** UID of the VM that is there. */
+  readonly vmUid: string;
+  /** The node where the VM runs. */
+  readonly nodeName: string;
+}
+
+/**
+ * Plans one attempt of a backup that nothing stands in the way of. Each attempt is decided from scratch, with a new bitmap name:
+ * what an earlier attempt left on the disks is never taken for its own.
+ * @param now milliseconds since the epoch
+ */
+export function planAttempt(world: World, planned: PlannedAttempt, now: number): Plan {
+  const { backup } = world;
+  const { spec, metadata } = backup;
+  // The backup itself counts for the names (its earlier attempts) and never as its own parent: it has not succeeded.
+  const backups = [...world.backups.filter((other) => other.metadata.uid !== metadata.uid), backup];
+  const decision = decideType({
+    wanted: spec.type,
+    fullEvery: spec.fullEvery,
+    backupUid: metadata.uid,
+    vmUid: planned.vmUid,
+    newest: newestGood(backups, spec.vmName, spec.repository),
+    volumes: chooseVolumes(volumesOf(world), spec.volumes, world.claims),
+  });
+  return {
+    attempt: planned.attempt,
+    failedAttempts: planned.failedAttempts,
+    vmUid: planned.vmUid,
+    nodeName: planned.nodeName,
+    type: decision.type,
+    reason: decision.reason,
+    message: clip(decision.message),
+    chain: decision.chain,
+    bitmap: nextBitmapName(now, bitmapsOf(backups, spec.vmName)),
+    ...(decision.parent && { parent: decision.parent }),
+    path: backupPath({
+      clusterId: world.clusterId,
+      namespace: metadata.namespace ?? '',
+      vmName: spec.vmName,
+      vmUid: planned.vmUid,
+      backupUid: metadata.uid,
+      backupCreatedAt: metadata.creationTimestamp ?? new Date(now).toISOString(),
+    }),
+    disks: [...decision.disks],
+  };
+}

@@ -1,0 +1,30 @@
+import type { VirtualMachine, VirtualMachineInstance, Volume } from '../crds/kubevirt.ts';
+import type { VMBackup } from '../crds/vmbackup.ts';
+import type { VMBackupRepository } from '../crds/vmbackuprepository.ts';
+import type { Agent } from './agent-report.ts';
+
+/** All that the decision on one VMBackup looks at: plain data, as the cluster had it at one instant. */
+export interface World {
+  readonly backup: VMBackup;
+  readonly vm: VirtualMachine | undefined;
+  readonly vmi: VirtualMachineInstance | undefined;
+  /** PersistentVolumeClaims of the namespace, at least those of the VM. */
+  readonly claims: readonly { readonly metadata: { readonly name: string; readonly uid: string } }[];
+  readonly repository: VMBackupRepository | undefined;
+  /** VMBackups of the namespace; those of other VMs are passed over, and the backup itself may be among them. */
+  readonly backups: readonly VMBackup[];
+  readonly agents: readonly Agent[];
+  /** UID of the namespace kube-system: names the cluster in the repository. */
+  readonly clusterId: string;
+}
+
+/** The node where the VM runs; undefined if it does not run. */
+export function runningOn(vmi: VirtualMachineInstance | undefined): string | undefined {
+  if (vmi?.metadata.deletionTimestamp !== undefined || vmi?.status?.phase !== 'Running') return undefined;
+  return vmi.status.nodeName;
+}
+
+/** The volumes of the VM as it runs; a volume that was plugged in is only there. */
+export function volumesOf({ vm, vmi }: Pick<World, 'vm' | 'vmi'>): readonly Volume[] {
+  return vmi?.spec?.volumes ?? vm?.spec.template.spec.volumes ?? [];
+}

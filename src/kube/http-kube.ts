@@ -1,0 +1,109 @@
+import type { Kube, ListPage, Page, Selection } from './client.ts';
+import { Conflict, Invalid, NotFound } from './errors.ts';
+import { type Kind, keyOf, type KubeObject } from './kind.ts';
+import { readPages } from './pages.ts';
+import { parseObject } from './parse.ts';
+import { collectionPath, objectPath } from './path.ts';
+import type { KubeRequest, Transport } from './transport.ts';
+import { applyRequest, deleteBody, readEvent, readPage, selectors, typed } from './wire.ts';
+
+/** How long beyond its own time limit the server may take to end a watch, in milliseconds. */
+const watchGraceMs = 30_000;
+
+/** The client over a transport: paths, verbs and content types of the Kubernetes API. */
+export function kubeOver(transport: Transport): Kube {
+  async function object<T extends KubeObject>(
+    kind: Kind<T>,
+    request: KubeRequest,
+    signal: AbortSignal,
+  ): Promise<T> {
+    return parseObject(kind, await transport.send(request, signal));
+  }
+
+  async function listPage(
+    kind: Kind,
+    selection: Selection,
+    page: Page,
+    signal: AbortSignal,
+  ): Promise<ListPage> {
+    const query = { ...selectors(selection), limit: page.limit, continue: page.continue };
+    const what = `list ${kind.plural}`;
+    const path = collectionPath(kind, selection.namespace);
+    const body = await transport.send({ what, method: 'GET', path, query }, signal);
+    return readPage(what, body);
+  }
+
+  return {
+    get(kind, ref, signal) {
+      const what = `get ${kind.kind} ${keyOf(ref)}`;
+      return object(kind, { what, method: 'GET', path: objectPath(kind, ref) }, signal);
+    },
+
+    async list(kind, selection, signal) {
+      const { items } = await readPages((page) => listPage(kind, selection, page, signal));
+      return items.map((item) => parseObject(kind, item));
+    },
+
+    create(kind, desired, signal) {
+      const what = `create ${kind.kind} ${keyOf(desired.metadata)}`;
+      const path = collectionPath(kind, desired.metadata.namespace);
+      return object(kind, { what, method: 'POST', path, body: typed(kind, desired) }, signal);
+    },
+
+    async delete(kind, ref, options, signal) {
+      const what = `delete ${kind.kind} ${keyOf(ref)}`;
+      const body = deleteBody(options);
+      try {
+        await transport.send({ what, method: 'DELETE', path: objectPath(kind, ref), body }, signal);
+      } catch (error) {
+        if (!(error instanceof NotFound)) throw error;
+      }
+    },
+
+    apply(kind, desired, options, signal) {
+      const what = `apply ${kind.kind} ${keyOf(desired.metadata)}`;
+      const path = objectPath(kind, desired.metadata);
+      return object(kind, { ...applyRequest(what, path, options), body: typed(kind, desired) }, signal);
+    },
+
+    applyStatus(kind, ref, status, options, signal) {
+      const what = `apply the status of ${kind.kind} ${keyOf(ref)}`;
+      const path = objectPath(kind, ref, 'status');
+      const body = typed(kind, {
+        metadata: { namespace: ref.namespace, name: ref.name, uid: ref.uid },
+        status,
+      });
+      return object(kind, { ...applyRequest(what, path, options), body }, signal);
+    },
+
+    async patch(kind, ref, operations, signal) {
+      const what = `patch ${kind.kind} ${keyOf(ref)}`;
+      const contentType = 'application/json-patch+json';
+      const path = objectPath(kind, ref);
+      try {
+        return await object(kind, { what, method: 'PATCH', path, contentType, body: operations }, signal);
+      } catch (error) {
+        if (error instanceof Invalid && error.message.includes('testing path')) {
+          throw new Conflict('Conflict', error.message, { status: 422, cause: error });
+        }
+        throw error;
+      }
+    },
+
+    put(path, body, options, signal) {
+      return transport.send({ what: `PUT ${path}`, method: 'PUT', path, body, ...options }, signal);
+    },
+
+    listPage,
+
+    async *watch(kind, selection, options, signal) {
+      const what = `watch ${kind.plural}`;
+      const query = { ...selectors(selection), watch: true, allowWatchBookmarks: true, ...options };
+      const path = collectionPath(kind, selection.namespace);
+      const timeoutMs = options.timeoutSeconds * 1000 + watchGraceMs;
+      for await (const line of transport.stream({ what, method: 'GET', path, query, timeoutMs }, signal)) {
+        yield readEvent(what, line);
+      }
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { posix } from 'node:path';
+import {
+  asExecuted,
+  type DiskDecision,
+  type DisksDecision,
+  decideDisks,
+} from '../../domain/disk-decision.ts';
+import { whileFrozen } from '../freeze.ts';
+import type { BackupDisk } from '../libvirt/backup-xml.ts';
+import { beginBackup } from '../libvirt/backup.ts';
+import { trackable } from '../libvirt/domain-xml.ts';
+import { ensureCheckpointAbsent } from '../libvirt/ensure-absent.ts';
+import { readJobInfo } from '../libvirt/job.ts';
+import type { Attempt, RunningVm } from './attempt.ts';
+import { NotYet } from './attempt-failed.ts';
+import { scratchName, socketName } from './names.ts';
+import { observeParent, type PlannedDomainDisk, plannedDisks } from './observe-parent.ts';
+
+/** How long to leave a VM alone that someone else works on, in milliseconds. */
+const BUSY_MS = 10_000;
+
+/**
+ * Begins the backup: the parent is looked at, what each disk gets is decided and reported, and then libvirt's job and the new
+ * checkpoint begin in one instant, with the guest frozen if it can be.
+ *
+ * @throws NotYet while KubeVirt or anyone else has a job on the VM.
+ */
+export async function begin(attempt: Attempt, vm: RunningVm, signal: AbortSignal): Promise<void> {
+  const { plan, report, log } = attempt;
+  await refuseIfBusy(vm, signal);
+  await clearTheWay(attempt, vm, signal);
+  const disks = plannedDisks(plan, vm.domain);
+  const decision = decideDisks(plan, await observeParent(plan, disks, vm, attempt.mover, signal));
+  await reportDecision(attempt, decision);
+  const spec = jobSpec(attempt, vm, disks, decision.disks);
+  await mkdir(vm.paths.sockets.outside, { recursive: true });
+  const start = () => beginBackup(vm.virsh, vm.domain.name, spec, signal);
+  const { quiesce } = await whileFrozen(
+    attempt.kube,
+    vm.vmi,
+    attempt.quiesce,
+    () => performance.now(),
+    start,
+    signal,
+  );
+  const tracked = decision.disks.some((disk) => disk.tracked);
+  const pointInTime = attempt.now().toISOString();
+  await report.add({ pointInTime, quiesce, ...(tracked ? { bitmapCreated: plan.bitmap } : {}) });
+  log.info({ bitmap: plan.bitmap, type: decision.type, quiesce: quiesce.result }, 'backup job begun');
+}
+
+/** Never begin beside another job: libvirt would make us wait 30 s, and KubeVirt takes our job's end for its own. */
+async function refuseIfBusy({ virsh, domain, vmi }: RunningVm, signal: AbortSignal): Promise<void> {
+  const theirs = vmi.status?.changedBlockTracking?.backupStatus;
+  if (theirs !== undefined) {
+    const name = theirs.backupName ?? 'unnamed';
+    throw new NotYet('KubeVirtBackupRunning', `KubeVirt's own backup '${name}' holds the VM.`, BUSY_MS);
+  }
+  const job = await readJobInfo(virsh, domain.name, signal);
+  if (job.active) throw new NotYet('DomainBusy', `The VM has another job (${job.operation}).`, BUSY_MS);
+}
+
+/** Removes what an earlier, killed run of this very attempt may have left: its checkpoint and its scratch files. */
+async function clearTheWay(
+  { plan }: Attempt,
+  { virsh, domain, paths }: RunningVm,
+  signal: AbortSignal,
+): Promise<void> {
+  const targets = domain.disks.filter(trackable).map(({ target }) => target);
+  await ensureCheckpointAbsent(virsh, domain.name, { name: plan.bitmap, targets }, signal);
+  for (const { target } of domain.disks) {
+    await rm(posix.join(paths.scratch.outside, scratchName(plan.bitmap, target)), { force: true });
+  }
+}
+
+async function reportDecision({ report, log }: Attempt, { disks, fallback }: DisksDecision): Promise<void> {
+  if (fallback) log.warn({ reason: fallback.reason, disks: fallback.disks }, fallback.message);
+  await report.add({
+    disks: disks.map(asExecuted),
+    ...(fallback ? { incrementalFallback: { ...fallback, disks: [...fallback.disks] } } : {}),
+  });
+}
+
+/** Every disk of the domain is listed, those that are not wanted with `no`: libvirt would guess otherwise. */
+function jobSpec(
+  { plan }: Attempt,
+  { domain, paths }: RunningVm,
+  planned: readonly PlannedDomainDisk[],
+  decisions: readonly DiskDecision[],
+) {
+  const decisionOf = new Map(decisions.map((decision) => [decision.volume, decision]));
+  const chosen = new Map(planned.map(({ volume, disk }) => [disk.target, decisionOf.get(volume)]));
+  const tracked = domain.disks.map(({ target }) => ({
+    target,
+    tracked: chosen.get(target)?.tracked ?? false,
+  }));
+  const socket = posix.join(paths.sockets.inside, socketName(plan.bitmap));
+  const disks = domain.disks.map(({ target }): BackupDisk => {
+    const decision = chosen.get(target);
+    if (decision === undefined) return { target, mode: 'no' };
+    const scratch = posix.join(paths.scratch.inside, scratchName(plan.bitmap, target));
+    const common = { target, exportName: target, scratch };
+    if (decision.type === 'Full' || plan.parent === undefined) return { ...common, mode: 'full' };
+    const parent = plan.parent.bitmap;
+    return { ...common, mode: 'incremental', incremental: parent, exportBitmap: parent };
+  });
+  const checkpoint = { name: plan.bitmap, disks: tracked };
+  const any = tracked.some((disk) => disk.tracked);
+  return { backup: { socket, disks }, ...(any ? { checkpoint } : {}) };
+}

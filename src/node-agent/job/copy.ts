@@ -1,0 +1,105 @@
+import { posix } from 'node:path';
+import { outcomeOf } from '../../domain/outcome.ts';
+import type { BackupJobInput } from '../../domain/mover-job.ts';
+import type { ProgressEvent } from '../../domain/mover-report.ts';
+import type { Attempt, RunningVm } from './attempt.ts';
+import { type Definitions, readDefinitions } from './definitions.ts';
+import { guardGuest, type Wishes } from './guard.ts';
+import { socketName } from './names.ts';
+import { plannedDisks } from './observe-parent.ts';
+import { progressOf } from './progress.ts';
+
+/** How often progress is written to the object, in milliseconds: each write wakes everyone who watches it. */
+const PROGRESS_EVERY_MS = 5000;
+
+/** Copies the disks through the running job into the repository and commits them, while a guard watches over the guest. */
+export async function copy(
+  attempt: Attempt,
+  vm: RunningVm,
+  wishes: Wishes,
+  signal: AbortSignal,
+): Promise<void> {
+  const { backup, plan, report, log } = attempt;
+  const vmRef = { namespace: backup.metadata.namespace, name: backup.spec.vmName };
+  const definitions = await readDefinitions(attempt.kube, vmRef, plan, vm.domain.xml, signal);
+  const job = moverJob(attempt, vm, definitions);
+  const stop = new AbortController();
+  const both = AbortSignal.any([signal, stop.signal]);
+  const seen = new Map<string, ProgressEvent>();
+  let writtenAt = 0;
+  const onProgress = (event: ProgressEvent) => {
+    seen.set(event.volume, event);
+    const now = attempt.now().getTime();
+    if (now - writtenAt < PROGRESS_EVERY_MS) return;
+    writtenAt = now;
+    const progress = progressOf(
+      [...seen.values()],
+      plan.disks.length,
+      now - Date.parse(report.execution.startedAt),
+    );
+    report.add({ progress }).catch((error: unknown) => log.warn({ err: error }, 'progress was not written'));
+  };
+  const copied = attempt.mover.backup(job, onProgress, both);
+  try {
+    await Promise.race([copied, guardGuest(attempt, vm, wishes, both)]);
+  } finally {
+    stop.abort();
+    // No clean-up before the mover is gone: it still writes until then.
+    await copied.catch(() => undefined);
+  }
+}
+
+/** What the mover is told. Whatever stands in the manifest is what the status says, from the same functions. */
+function moverJob(
+  { backup, plan, report }: Attempt,
+  { paths, domain }: RunningVm,
+  definitions: Definitions,
+): Omit<BackupJobInput, 'directory'> & { readonly path: string } {
+  const { namespace = '', name, uid } = backup.metadata;
+  const { execution } = report;
+  const outcome = outcomeOf(plan, execution, uid);
+  const socket = posix.join(paths.sockets.outside, socketName(plan.bitmap));
+  const targets = new Map(plannedDisks(plan, domain).map(({ volume, disk }) => [volume, disk.target]));
+  const planned = new Map(plan.disks.map((disk) => [disk.volume, disk]));
+  const parent = plan.disks.find((disk) => disk.parentPath !== undefined)?.parentPath;
+  const incremental = outcome.type === 'Incremental' && plan.parent !== undefined && parent !== undefined;
+  return {
+    path: plan.path,
+    attempt: plan.attempt,
+    manifest: {
+      backup: {
+        id: posix.basename(plan.path),
+        name,
+        namespace,
+        uid,
+        createdAt: execution.pointInTime ?? execution.startedAt,
+      },
+      // The path was planned as <cluster id>/<namespace>/<vm>/<backup id>.
+      cluster: plan.path.split('/')[0] ?? '',
+      vm: { name: backup.spec.vmName, namespace, uid: definitions.vmUid },
+      chain: outcome.chain,
+      type: outcome.type,
+      reason: outcome.typeReason,
+      message: execution.incrementalFallback?.message ?? plan.message,
+      bitmap: execution.bitmapCreated ?? null,
+      parent: incremental && plan.parent ? { name: plan.parent.name, id: posix.basename(parent) } : null,
+      definitions: definitions.objects,
+    },
+    files: [...definitions.files],
+    volumes: (execution.disks ?? []).map(({ volume, type, reason }) => {
+      const source = `nbd+unix:///${targets.get(volume)}?socket=${socket}`;
+      const parentPath = planned.get(volume)?.parentPath;
+      if (type === 'Full' || parentPath === undefined || plan.parent === undefined) {
+        return { name: volume, source, reason, type: 'Full' };
+      }
+      return {
+        name: volume,
+        source,
+        reason,
+        type: 'Incremental',
+        bitmap: plan.parent.bitmap,
+        parent: parentPath,
+      };
+    }),
+  };
+}

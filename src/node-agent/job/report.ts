@@ -1,0 +1,46 @@
+import type { Execution, VMBackup } from '../../crds/vmbackup.ts';
+import { vmBackups } from '../../crds/vmbackup.ts';
+import type { Kube } from '../../kube/client.ts';
+
+/** The agent owns `status.execution`, and nothing else, under this name. */
+export const FIELD_MANAGER = 'tidemark-node-agent';
+
+/** Milliseconds for one write. */
+const WRITE_MS = 20_000;
+
+/** Keeps `status.execution` of one attempt: each change is written at once, whole, by server-side apply. */
+export interface Report {
+  readonly execution: Execution;
+  /** Merges the fields in and writes. Throws what {@link Kube.applyStatus} throws. */
+  add(fields: Partial<Execution>): Promise<void>;
+  /** Writes this instead of what was there. */
+  replace(execution: Execution): Promise<void>;
+}
+
+export function reportOf(kube: Kube, backup: VMBackup, begun: Execution): Report {
+  let execution = begun;
+  // One write after the other, so that a late progress never overtakes the end.
+  let written: Promise<unknown> = Promise.resolve();
+  const replace = async (next: Execution) => {
+    execution = next;
+    const options = { fieldManager: FIELD_MANAGER, force: true };
+    // Not cut short when the agent stops: the end of an attempt must be told.
+    const write = () =>
+      kube.applyStatus(
+        vmBackups,
+        backup.metadata,
+        { execution: next },
+        options,
+        AbortSignal.timeout(WRITE_MS),
+      );
+    written = written.then(write, write);
+    await written;
+  };
+  return {
+    get execution() {
+      return execution;
+    },
+    add: (fields) => replace({ ...execution, ...fields }),
+    replace,
+  };
+}

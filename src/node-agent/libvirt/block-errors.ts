@@ -1,0 +1,25 @@
+import type { Virsh } from './virsh.ts';
+
+/** A disk on which QEMU stopped the guest. */
+export interface BlockError {
+  /** `vda` */
+  readonly target: string;
+  readonly error: 'noSpace' | 'unspecified';
+}
+
+/** Disks in error, of a guest that was paused for it. Empty when there is none. */
+export async function readBlockErrors(
+  virsh: Virsh,
+  domain: string,
+  signal?: AbortSignal,
+): Promise<readonly BlockError[]> {
+  return parseBlockErrors(await virsh(['domblkerror', domain], {}, signal));
+}
+
+/** Parses `domblkerror`: a line `vda: no space` for each disk, or `No errors found`. */
+export function parseBlockErrors(text: string): readonly BlockError[] {
+  return [...text.matchAll(/^(\S+): (.+)$/gm)].map(([, target = '', error]) => ({
+    target,
+    error: error?.trim() === 'no space' ? 'noSpace' : 'unspecified',
+  }));
+}

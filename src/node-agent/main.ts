@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+import { hostname } from 'node:os';
+import { pino } from 'pino';
+import type { VMBackupRepository } from '../crds/vmbackuprepository.ts';
+import { connectKube } from '../kube/connect.ts';
+import { runController } from '../kube/controller.ts';
+import { startRecorder } from '../kube/events.ts';
+import { serveHealth } from '../kube/health.ts';
+import { watching } from '../kube/source.ts';
+import { stopOnSignals } from '../kube/stop.ts';
+import { startCaches } from './caches.ts';
+import { reconcile } from './job/reconcile.ts';
+import { moverAt } from './mover/mover.ts';
+import { moverCommand, parseOptions } from './options.ts';
+import { placeOf } from './repository/place.ts';
+import { keepReporting } from './repository/report.ts';
+
+/** `tidemark-node-agent`: carries out the backups that are planned for one node. */
+
+const options = parseOptions(process.argv.slice(2));
+const nodeName = options['node-name'];
+const log = pino({ level: options['log-level'], base: { node: nodeName } });
+using stop = stopOnSignals(30_000, log);
+const { signal } = stop;
+const kube = connectKube({ kubeconfigPath: options.kubeconfig, userAgent: 'tidemark-node-agent' });
+const caches = startCaches(kube, nodeName, log, signal);
+const events = startRecorder(
+  { kube, controller: 'tidemark.dev/node-agent', instance: hostname(), log },
+  signal,
+);
+const limits = { copyStallMs: options['stall-seconds'] * 1000, answerMs: options['answer-seconds'] * 1000 };
+const mover = moverCommand(import.meta.url);
+const places = { mountPoint: options['mount-point'], mountedBelow: options['mounted-below'] };
+const moverOf = ({ metadata, spec }: VMBackupRepository) =>
+  moverAt(placeOf(metadata.name, spec, places), mover, limits);
+const now = () => new Date();
+
+await using _health = await serveHealth({
+  port: options['health-port'],
+  live: {},
+  ready: {
+    'api-server': () => (caches.backups.health().synced ? undefined : 'the VMBackups are not known yet'),
+  },
+});
+
+try {
+  log.info('node agent started');
+  const identity = { namespace: options.namespace, nodeName, durationSeconds: 30 };
+  const probes = { kube, identity, repositories: caches.repositories, moverOf, now, log };
+  const context = {
+    ...{ nodeName, podsDir: options['pods-dir'], kube, caches, moverOf, events, now, log },
+    limits: {
+      scratchBudgetBytes: options['scratch-budget'],
+      scratchReserveBytes: options['scratch-reserve'],
+    },
+  };
+  await Promise.all([
+    keepReporting(probes, options['probe-seconds'] * 1000, signal),
+    runController(
+      {
+        name: 'backup',
+        sources: [watching(caches.backups)],
+        reconcile: (key, stopped) => reconcile(context, key, stopped),
+        log,
+        concurrency: options['max-backups'],
+      },
+      signal,
+    ),
+  ]);
+} catch (error) {
+  if (!signal.aborted) throw error;
+}

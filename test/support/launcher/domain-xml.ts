@@ -1,0 +1,50 @@
+import type { Disk } from './disks.ts';
+
+export interface DomainOptions {
+  /** `<namespace>_<vmi>`. */
+  readonly domain: string;
+  /** The VM's firmware uuid. */
+  readonly uuid: string;
+  /** Bytes. */
+  readonly memory: number;
+  readonly disks: readonly Disk[];
+  /** KubeVirt says none. A file system that refuses O_DIRECT needs writeback. */
+  readonly cache: 'none' | 'writeback';
+}
+
+/** The domain as KubeVirt defines it, without the parts no backup looks at. Emulated: needs no KVM. */
+export function domainXml({ domain, uuid, memory, disks, cache }: DomainOptions): string {
+  return `<domain type='qemu'>
+  <name>${domain}</name>
+  <uuid>${uuid}</uuid>
+  <metadata><kubevirt xmlns='http://kubevirt.io'><uid/></kubevirt></metadata>
+  <memory unit='b'>${memory}</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <features><acpi/></features>
+  <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>destroy</on_crash>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+${disks.map((disk) => diskXml(disk, cache)).join('\n')}
+    <controller type='usb' index='0' model='none'/>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+`;
+}
+
+function diskXml(disk: Disk, cache: DomainOptions['cache']): string {
+  const format = disk.kind === 'raw' ? 'raw' : 'qcow2';
+  return `    <disk type='file' device='disk'>
+      <driver name='qemu' type='${format}' cache='${cache}' error_policy='stop' discard='unmap'/>
+      ${sourceXml(disk)}
+      <target dev='${disk.target}' bus='virtio'/>
+      <alias name='ua-${disk.volume}'/>
+    </disk>`;
+}
+
+function sourceXml({ kind, podImage, podOverlay }: Disk): string {
+  if (kind !== 'cbt') return `<source file='${podImage}'/>`;
+  const dataStore = `<dataStore type='file'><format type='raw'/><source file='${podImage}'/></dataStore>`;
+  return `<source file='${podOverlay}'>${dataStore}</source>`;
+}

@@ -1,0 +1,3 @@
+/** Bytes. */
+export const KiB = 1024;
+export const MiB = 1024 * KiB;

@@ -1,0 +1,141 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { VMBackup } from '../../../src/crds/vmbackup.ts';
+import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
+import { inNodeNamespace, type ScratchDirectory, scratchDirectory } from '../launcher/index.ts';
+import { eventually, KubeVirt } from './kubevirt.ts';
+import { type Program, startProgram } from './program.ts';
+
+export const NODE = 'node-1';
+export const NAMESPACE = 'shop';
+const SYSTEM = 'tidemark-system';
+
+/** A whole cluster with Tidemark in it: real API server, our controller and agent under their own accounts. */
+export interface Installation extends AsyncDisposable {
+  readonly cluster: ControlPlane;
+  readonly kubevirt: KubeVirt;
+  /** The pods directory of the one node. */
+  readonly podsDir: string;
+  /** Root of the repository `nas`. */
+  readonly repository: string;
+  readonly directory: string;
+  readonly controller: Program;
+  agent: Program;
+  /** Starts the agent again after it was killed. */
+  startAgent(): Promise<void>;
+  apply(object: object): Promise<void>;
+  backup(name: string): Promise<VMBackup>;
+  /** Waits until the backup has ended, and returns it. */
+  ended(name: string, seconds?: number): Promise<VMBackup>;
+}
+
+export interface InstallationOptions {
+  /** Extra flags for the node agent. */
+  readonly agentFlags?: readonly string[];
+  /** Told what happens, step by step. */
+  readonly say?: (step: string) => void;
+}
+
+/** Starts everything. `await using` ends it. */
+export async function installTidemark(options: InstallationOptions = {}): Promise<Installation> {
+  const say = options.say ?? (() => undefined);
+  await using building = new AsyncDisposableStack();
+  const scratch = building.use<ScratchDirectory>(await scratchDirectory('tidemark-node-'));
+  const podsDir = join(scratch.path, 'pods');
+  const repository = join(scratch.path, 'repository');
+  for (const path of [podsDir, repository]) await mkdir(path, { recursive: true });
+
+  say('kube-apiserver, etcd and kube-controller-manager');
+  const cluster = building.use(await startControlPlane({ controllerManager: true }));
+  say('custom resources, accounts and roles');
+  await prepare(cluster, repository);
+
+  const program = async (
+    name: 'controller' | 'node-agent',
+    wrap: (argv: readonly string[]) => readonly string[],
+  ) => {
+    const kubeconfig = await cluster.serviceAccountKubeconfig(SYSTEM, `tidemark-${name}`);
+    const main = new URL(`../../../src/${name}/main.ts`, import.meta.url).pathname;
+    const common = [`--kubeconfig=${kubeconfig}`, `--namespace=${SYSTEM}`, '--health-port=0'];
+    return startProgram(wrap([process.execPath, main, ...common]), join(scratch.path, `${name}.log`));
+  };
+  const startAgent = () =>
+    program('node-agent', (argv) =>
+      inNodeNamespace({ podsDir }, [
+        ...argv,
+        ...[`--node-name=${NODE}`, '--pods-dir=/srv', '--probe-seconds=5', '--scratch-reserve=1'],
+        ...(options.agentFlags ?? []),
+      ]),
+    );
+
+  say('controller and node agent, each as its own service account');
+  const controller = building.use(await program('controller', (argv) => argv));
+  let agent = await startAgent();
+  building.defer(() => agent[Symbol.asyncDispose]());
+
+  const backup = async (name: string) =>
+    VMBackup.parse(JSON.parse(await cluster.kubectl(['-n', NAMESPACE, 'get', 'tmb', name, '-o', 'json'])));
+  await ready(cluster, controller, agent);
+  const resources = building.move();
+  return {
+    cluster,
+    kubevirt: new KubeVirt(cluster),
+    podsDir,
+    repository,
+    directory: scratch.path,
+    controller,
+    get agent() {
+      return agent;
+    },
+    set agent(next) {
+      agent = next;
+    },
+    async startAgent() {
+      agent = await startAgent();
+    },
+    async apply(object) {
+      await cluster.kubectl(['apply', '-f', '-'], { stdin: JSON.stringify(object) });
+    },
+    backup,
+    ended: (name, seconds = 90) =>
+      eventually(
+        `the end of backup ${name}`,
+        async () => {
+          const found = await backup(name);
+          return found.status?.phase === 'Succeeded' || found.status?.phase === 'Failed' ? found : undefined;
+        },
+        seconds,
+      ),
+    [Symbol.asyncDispose]: () => resources.disposeAsync(),
+  };
+}
+
+async function prepare(cluster: ControlPlane, repository: string): Promise<void> {
+  const file = (path: string) => new URL(`../../../${path}`, import.meta.url).pathname;
+  const apply = (...paths: readonly string[]) =>
+    cluster.kubectl(['apply', '--server-side', ...paths.flatMap((path) => ['-f', file(path)])]);
+  await apply('deploy/namespace.yaml', 'deploy/crds', 'test/support/launcher/kubevirt-crds.yaml');
+  await apply('deploy/rbac');
+  await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  const objects = [
+    { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
+    { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE } },
+    {
+      apiVersion: 'backup.tidemark.dev/v1alpha1',
+      kind: 'VMBackupRepository',
+      metadata: { name: 'nas' },
+      spec: { local: { path: repository }, allowedNamespaces: [NAMESPACE] },
+    },
+  ];
+  for (const object of objects)
+    await cluster.kubectl(['apply', '-f', '-'], { stdin: JSON.stringify(object) });
+}
+
+async function ready(cluster: ControlPlane, controller: Program, agent: Program): Promise<void> {
+  try {
+    await cluster.kubectl(['wait', '--for=condition=Ready', 'tmrepo/nas', '--timeout=60s']);
+  } catch (error) {
+    const logs = `${await controller.log()}\n${await agent.log()}`;
+    throw new Error(`the repository did not become ready; the logs:\n${logs.slice(-8000)}`, { cause: error });
+  }
+}

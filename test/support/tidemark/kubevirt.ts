@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import type { ControlPlane } from '../control-plane/control-plane.ts';
+import type { StandInVm } from '../launcher/index.ts';
+import {
+  launcherPod,
+  launcherPodStatus,
+  persistentVolumeClaims,
+  persistentVolumes,
+  virtualMachine,
+  virtualMachineInstance,
+  virtualMachineInstanceStatus,
+  virtualMachineStatus,
+} from '../launcher/kubevirt-objects.ts';
+
+const Created = z.object({ metadata: z.object({ name: z.string(), uid: z.string() }) });
+
+/** Plays KubeVirt's part in the API server for stand-in VMs: the objects come and go as the VMs do. */
+export class KubeVirt {
+  readonly #cluster: ControlPlane;
+
+  constructor(cluster: ControlPlane) {
+    this.#cluster = cluster;
+  }
+
+  /** Makes the VM and its claims known; it does not run yet. */
+  async define(vm: StandInVm): Promise<void> {
+    for (const object of [...persistentVolumes(vm), ...persistentVolumeClaims(vm), virtualMachine(vm)]) {
+      await this.#create(object);
+    }
+    await this.#status('virtualmachine', vm, vm.name, virtualMachineStatus(vm, 'Stopped'));
+  }
+
+  /** A new VMI, a new launcher pod, and QEMU in it. */
+  async start(vm: StandInVm, nodeName: string): Promise<void> {
+    const owner = await this.#read('virtualmachine', vm, vm.name);
+    const instance = await this.#create(virtualMachineInstance(vm, owner.metadata.uid));
+    const pod = await this.#create(launcherPod(vm, instance.metadata.uid, nodeName));
+    await vm.start({ podUid: pod.metadata.uid });
+    const since = new Date();
+    const running = { podUid: pod.metadata.uid, nodeName, since };
+    await this.#status('pod', vm, pod.metadata.name, launcherPodStatus(since));
+    await this.#status('virtualmachineinstance', vm, vm.name, virtualMachineInstanceStatus(vm, running));
+    await this.#status('virtualmachine', vm, vm.name, virtualMachineStatus(vm, 'Running'));
+  }
+
+  /** A clean stop. */
+  async stop(vm: StandInVm): Promise<void> {
+    await vm.shutdown();
+    await this.#forget(vm);
+  }
+
+  async restart(vm: StandInVm, nodeName: string): Promise<void> {
+    await this.stop(vm);
+    await this.start(vm, nodeName);
+  }
+
+  /** QEMU dies of SIGKILL, and KubeVirt starts the VM again in another pod. */
+  async crash(vm: StandInVm, nodeName: string): Promise<void> {
+    await vm.kill9();
+    await this.#forget(vm);
+    await vm.killLauncher();
+    await this.start(vm, nodeName);
+  }
+
+  async #forget(vm: StandInVm): Promise<void> {
+    await this.#cluster.kubectl([
+      ...['-n', vm.namespace, 'delete', 'pod', '-l', `kubevirt.io/domain=${vm.name}`],
+      ...['--force', '--grace-period=0'],
+    ]);
+    await this.#cluster.kubectl([
+      '-n',
+      vm.namespace,
+      'delete',
+      'virtualmachineinstance.kubevirt.io',
+      vm.name,
+    ]);
+    await this.#status('virtualmachine', vm, vm.name, virtualMachineStatus(vm, 'Stopped'));
+  }
+
+  async #create(object: object): Promise<z.infer<typeof Created>> {
+    const created = await this.#cluster.kubectl(['create', '-f', '-', '-o', 'json'], {
+      stdin: JSON.stringify(object),
+    });
+    return Created.parse(JSON.parse(created));
+  }
+
+  async #read(kind: string, vm: StandInVm, name: string): Promise<z.infer<typeof Created>> {
+    return Created.parse(
+      JSON.parse(await this.#cluster.kubectl(['-n', vm.namespace, 'get', kind, name, '-o', 'json'])),
+    );
+  }
+
+  async #status(kind: string, vm: StandInVm, name: string, status: object): Promise<void> {
+    const patch = [
+      'patch',
+      kind,
+      name,
+      '--subresource',
+      'status',
+      '--type',
+      'merge',
+      '-p',
+      JSON.stringify({ status }),
+    ];
+    await this.#cluster.kubectl(['-n', vm.namespace, ...patch]);
+  }
+}
+
+/** Calls until it gives something, and returns that. Fails after `seconds`, saying what it waited for. */
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T | undefined>,
+  seconds = 60,
+  everyMs = 200,
+): Promise<T> {
+  const end = Date.now() + seconds * 1000;
+  let failure: unknown;
+  while (Date.now() < end) {
+    try {
+      const found = await look();
+      if (found !== undefined) return found;
+      failure = undefined;
+    } catch (error) {
+      failure = error;
+    }
+    await sleep(everyMs);
+  }
+  throw new Error(`waited ${seconds} s in vain for: ${what}`, { cause: failure });
+}
