@@ -1,5 +1,5 @@
 import type { Agent } from './agent-report.ts';
-import { exhausted, isExhausted, standingOf, type Standing } from './standing.ts';
+import { ATTEMPT_FAILED, exhausted, isExhausted, standingOf, type Standing } from './standing.ts';
 import type { Why } from './why.ts';
 import { runningOn, type World } from './world.ts';
 
@@ -91,7 +91,7 @@ function ofFailed(standing: Extract<Standing, { kind: 'AttemptFailed' }>, now: n
   const afterMs = ended + retryDelayMs(failedAttempts) - now;
   if (afterMs > 0) {
     const message = `Attempt ${plan.attempt} failed with ${why.reason}: ${why.message}`;
-    return { kind: 'BackOff', why: { reason: 'AttemptFailed', message }, afterMs };
+    return { kind: 'BackOff', why: { reason: ATTEMPT_FAILED, message }, afterMs };
   }
   return { kind: 'Attempt', attempt: plan.attempt + 1, failedAttempts };
 }

@@ -1,5 +1,5 @@
 import type { VMBackup } from '../crds/vmbackup.ts';
-import { isOver, isUnderWay, standingOf } from './standing.ts';
+import { ATTEMPT_FAILED, isOver, isUnderWay, standingOf } from './standing.ts';
 import { chooseVolumes, unknownVolumes } from './volumes.ts';
 import type { Why } from './why.ts';
 import { runningOn, volumesOf, type World } from './world.ts';
@@ -9,6 +9,9 @@ export interface Obstacle extends Why {
   /** Whether it stays until someone does something. */
   readonly needsPerson: boolean;
 }
+
+/** Waits for its turn. */
+const QUEUED = 'AnotherBackupRunning';
 
 type Gate = (world: World) => Obstacle | undefined;
 
@@ -79,8 +82,8 @@ function repositoryNotReady({ repository }: World): Obstacle | undefined {
 }
 
 /**
- * One backup of a VM at a time: the one that an agent may be working on, else the oldest that is not over. The order is the same
- * for everyone who looks, so no lock is needed.
+ * One backup of a VM at a time: whoever an agent may be working on goes first, then the oldest that could begin. One that waits for
+ * something of its own (a repository, a volume that is not there) does not hold up those behind it.
  */
 function anotherBackupRunning({ backup, backups }: World): Obstacle | undefined {
   const others = backups.filter(
@@ -92,10 +95,17 @@ function anotherBackupRunning({ backup, backups }: World): Obstacle | undefined 
   );
   const first =
     others.find((other) => isUnderWay(standingOf(other))) ??
-    others.find((other) => other.metadata.deletionTimestamp === undefined && isBefore(other, backup));
+    others.find((other) => isBefore(other, backup) && holdsItsPlace(other));
   if (first === undefined) return undefined;
   const message = `VMBackup '${first.metadata.name}' of the same VM comes first; a VM is backed up once at a time.`;
-  return passing('AnotherBackupRunning', message);
+  return passing(QUEUED, message);
+}
+
+/** Whether a backup, as far as is known, could begin or begin again when it is its turn. */
+function holdsItsPlace({ metadata, status }: VMBackup): boolean {
+  if (metadata.deletionTimestamp !== undefined) return false;
+  const waits = status?.conditions?.find(({ type, status }) => type === 'Reconciling' && status === 'True');
+  return waits === undefined || waits.reason === QUEUED || waits.reason === ATTEMPT_FAILED;
 }
 
 function isBefore(a: VMBackup, b: VMBackup): boolean {

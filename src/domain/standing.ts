@@ -40,6 +40,9 @@ export function standingOf({ spec, status }: Pick<VMBackup, 'spec' | 'status'>):
   return { kind: 'AttemptFailed', plan, execution, why: execution.error };
 }
 
+/** Reason of a backup that waits before it is tried again. */
+export const ATTEMPT_FAILED = 'AttemptFailed';
+
 /** Whether a backup is over, well or badly. */
 export function isOver(standing: Standing): boolean {
   return standing.kind === 'Succeeded' || standing.kind === 'Failed';

@@ -28,11 +28,12 @@ export interface Kube {
 
   /**
    * Server-side apply of the status subresource: sets these fields, and removes those that this manager set before
-   * and now leaves out. Throws NotFound; Conflict if `ref.uid` is given and the object is another one by now.
+   * and now leaves out. Throws NotFound; Conflict if `ref.resourceVersion` is given and the object has changed.
+   * (The server ignores a uid here, so `writeStatus` is how to be sure that it is still the same object.)
    */
   applyStatus<T extends KubeObject>(
     kind: Kind<T>,
-    ref: Ref & { readonly uid?: string | undefined },
+    ref: Ref & { readonly resourceVersion?: string | undefined },
     status: object,
     options: ApplyOptions,
     signal: AbortSignal,

@@ -67,8 +67,8 @@ const reasonOf: Readonly<Record<number, string>> = {
 };
 
 const hints: Readonly<Record<string, string>> = {
-  Forbidden: ' Grant this verb in the role of the service account, or ask who owns the policy.',
-  Unauthorized: ' Check the token or the client certificate of the kubeconfig.',
+  Forbidden: 'Grant this verb in the role of the service account, or ask who owns the policy.',
+  Unauthorized: 'Check the token or the client certificate of the kubeconfig.',
 };
 
 /** What we use of a `metav1.Status`. */
@@ -94,9 +94,16 @@ export function errorFromStatus(what: string, status: number, body: unknown, ret
   const Class = classes[reason] ?? classes[reasonOf[status] ?? ''] ?? KubeError;
   const said = typeof answer.message === 'string' ? answer.message : typeof body === 'string' ? body : '';
   const message = said.trim().slice(0, 4096) || `the API server answered HTTP ${status}`;
+  const hint = hints[reason];
   const seconds = Number(retryAfter ?? answer.details?.retryAfterSeconds);
-  return new Class(reason, `Cannot ${what}: ${message}${hints[reason] ?? ''}`, {
-    status,
-    retryAfterMs: Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined,
-  });
+  return new Class(
+    reason,
+    hint === undefined
+      ? `Cannot ${what}: ${message}`
+      : `Cannot ${what}: ${message.replace(/\.$/, '')}. ${hint}`,
+    {
+      status,
+      retryAfterMs: Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : undefined,
+    },
+  );
 }

@@ -10,6 +10,12 @@ import { applyRequest, deleteBody, readEvent, readPage, selectors, typed } from 
 /** How long beyond its own time limit the server may take to end a watch, in milliseconds. */
 const watchGraceMs = 30_000;
 
+/**
+ * All that the server says when a JSON patch does not apply, with 422; what breaks a schema is told otherwise.
+ * Source: k8s.io/apimachinery pkg/api/errors, NewGenericServerResponse; seen on 1.37.
+ */
+const patchNotApplied = 'the server rejected our request due to an error in our request';
+
 /** The client over a transport: paths, verbs and content types of the Kubernetes API. */
 export function kubeOver(transport: Transport): Kube {
   async function object<T extends KubeObject>(
@@ -69,10 +75,8 @@ export function kubeOver(transport: Transport): Kube {
     applyStatus(kind, ref, status, options, signal) {
       const what = `apply the status of ${kind.kind} ${keyOf(ref)}`;
       const path = objectPath(kind, ref, 'status');
-      const body = typed(kind, {
-        metadata: { namespace: ref.namespace, name: ref.name, uid: ref.uid },
-        status,
-      });
+      const { namespace, name, resourceVersion } = ref;
+      const body = typed(kind, { metadata: { namespace, name, resourceVersion }, status });
       return object(kind, { ...applyRequest(what, path, options), body }, signal);
     },
 
@@ -83,10 +87,9 @@ export function kubeOver(transport: Transport): Kube {
       try {
         return await object(kind, { what, method: 'PATCH', path, contentType, body: operations }, signal);
       } catch (error) {
-        if (error instanceof Invalid && error.message.includes('testing path')) {
-          throw new Conflict('Conflict', error.message, { status: 422, cause: error });
-        }
-        throw error;
+        if (!(error instanceof Invalid) || !error.message.includes(patchNotApplied)) throw error;
+        const message = `Cannot ${what}: the object has changed, so a test of the patch failed. Read it again.`;
+        throw new Conflict('Conflict', message, { status: 422, cause: error });
       }
     },
 

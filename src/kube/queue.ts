@@ -101,11 +101,19 @@ export class Queue {
       if (this.#running.has(key)) continue;
       this.#ready.delete(key);
       this.#running.add(key);
-      void this.#work(key).finally(() => {
-        this.#running.delete(key);
-        if (this.#running.size === 0 && this.#stopped) this.#drained();
-        this.#pump();
-      });
+      void this.#run(key);
+    }
+  }
+
+  async #run(key: string): Promise<void> {
+    // Begins when the caller has finished: a cache tells its changes one by one, and work should see them all.
+    await Promise.resolve();
+    try {
+      await this.#work(key);
+    } finally {
+      this.#running.delete(key);
+      if (this.#stopped && this.#running.size === 0) this.#drained();
+      this.#pump();
     }
   }
 }

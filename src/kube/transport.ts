@@ -49,7 +49,11 @@ export function httpTransport(config: KubeConfig, userAgent: string): Transport 
     }
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     const headers: Record<string, string> = { Accept: 'application/json', 'User-Agent': userAgent };
-    if (body !== undefined) headers['Content-Type'] = request.contentType ?? 'application/json';
+    if (body !== undefined) {
+      headers['Content-Type'] = request.contentType ?? 'application/json';
+      // Without it Node sends the body of a DELETE unframed, and the server takes it for the next request.
+      headers['Content-Length'] = `${Buffer.byteLength(body)}`;
+    }
     const options: https.RequestOptions = { method: request.method, headers, signal };
     await config.applyToHTTPSOptions(options);
     // client-node's agent reconnects for each request, so it is kept only where it goes through a proxy.

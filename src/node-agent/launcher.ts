@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 
-/** One emptyDir of the launcher pod, by both its names. */
-export interface SharedDirectory {
+/** A file or directory in an emptyDir of the launcher pod, by both its names. */
+export interface SharedPath {
   /** As libvirt and QEMU know it, inside the launcher pod. */
   readonly inside: string;
   /** As the agent knows it, under the pods directory. */
@@ -12,9 +12,9 @@ export interface SharedDirectory {
 export interface PodPaths {
   readonly libvirtSocket: string;
   /** For NBD sockets. */
-  readonly sockets: SharedDirectory;
+  readonly sockets: SharedPath;
   /** For scratch files; on the node's ephemeral storage. */
-  readonly scratch: SharedDirectory;
+  readonly scratch: SharedPath;
 }
 
 /** No way to the launcher. `reason` goes unchanged into conditions. */
@@ -60,6 +60,23 @@ export function assertSocketPathFits(path: string): void {
       "mount kubelet's pods directory at a shorter path, such as /pods",
     'SocketPathTooLong',
   );
+}
+
+/**
+ * The NBD socket of that name. Under `/pods` there are 24 bytes for the name.
+ *
+ * @throws LauncherError `SocketPathTooLong`
+ */
+export function nbdSocket(paths: PodPaths, name: string): SharedPath {
+  const socket = sharedPath(paths.sockets, name);
+  assertSocketPathFits(socket.outside);
+  assertSocketPathFits(socket.inside);
+  return socket;
+}
+
+/** A file in a shared directory. */
+export function sharedPath(directory: SharedPath, name: string): SharedPath {
+  return { inside: join(directory.inside, name), outside: join(directory.outside, name) };
 }
 
 /** What is read of a VirtualMachineInstance. */

@@ -49,6 +49,7 @@ try {
   const probes = { kube, identity, repositories: caches.repositories, moverOf, now, log };
   const context = {
     ...{ nodeName, podsDir: options['pods-dir'], kube, caches, moverOf, events, now, log },
+    bandwidthLimit: options['bandwidth-limit'],
     limits: {
       scratchBudgetBytes: options['scratch-budget'],
       scratchReserveBytes: options['scratch-reserve'],

@@ -30,6 +30,9 @@ export const Options = z.object({
   'scratch-reserve': ByteCount.default(512 * 1024 ** 2).describe(
     'Bytes to leave free beside the scratch files.',
   ),
+  'bandwidth-limit': ByteCount.optional().describe(
+    'Most bytes per second that one backup reads; no limit when left out.',
+  ),
   'stall-seconds': Seconds.default(300).describe('A copy that makes no progress for so long is stopped.'),
   'answer-seconds': Seconds.default(60).describe('The same for the short looks into a repository.'),
   'probe-seconds': Seconds.default(60).describe('How often each repository is tried.'),

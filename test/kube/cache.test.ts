@@ -14,6 +14,9 @@ import {
 import { FakeClock } from './fake-clock.ts';
 import { listOf, rawThing, type Thing, things } from './things.ts';
 
+// Real connections, on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000 });
+
 interface Rig extends AsyncDisposable {
   readonly server: FakeApiServer;
   readonly cache: Cache<Thing>;

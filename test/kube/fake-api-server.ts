@@ -25,7 +25,8 @@ export interface FakeApiServer extends AsyncDisposable {
 }
 
 export async function startFakeApiServer(): Promise<FakeApiServer> {
-  const server = createServer(async (incoming, response) => {
+  const server = createServer((incoming, response) => void answer(incoming, response));
+  const answer = async (incoming: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = await text(incoming);
     const url = new URL(incoming.url ?? '/', 'http://fake');
     const request: SeenRequest = {
@@ -38,7 +39,7 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
     };
     fake.seen.push(request);
     fake.answer(response, request);
-  });
+  };
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });

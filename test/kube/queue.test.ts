@@ -17,14 +17,25 @@ function rig(concurrency: number) {
 }
 
 describe('a queue', () => {
-  test('works on a key once, however often it was added while it waited', () => {
+  test('begins when who added has finished, so that it sees all that changed at once', async () => {
+    const { queue, keys } = rig(3);
+    queue.add('a');
+    queue.add('b');
+    expect(keys()).toEqual([]);
+    await settle();
+    expect(keys()).toEqual(['a', 'b']);
+  });
+
+  test('works on a key once, however often it was added while it waited', async () => {
     const { queue, keys, runs } = rig(1);
     queue.add('busy');
     for (let i = 0; i < 5; i++) queue.add('a');
+    await settle();
     expect(keys()).toEqual(['busy']);
     expect(queue.depth).toEqual({ ready: 1, delayed: 0, running: 1 });
     runs[0]?.end();
-    return settle().then(() => expect(keys()).toEqual(['busy', 'a']));
+    await settle();
+    expect(keys()).toEqual(['busy', 'a']);
   });
 
   test('works again on a key that was added while it ran, but not at the same time', async () => {
@@ -32,6 +43,7 @@ describe('a queue', () => {
     queue.add('a');
     queue.add('a');
     queue.add('a');
+    await settle();
     expect(keys()).toEqual(['a']);
     runs[0]?.end();
     await settle();
@@ -41,11 +53,12 @@ describe('a queue', () => {
     expect(queue.depth).toEqual({ ready: 0, delayed: 0, running: 0 });
   });
 
-  test('passes a running key over for the next one', () => {
+  test('passes a running key over for the next one', async () => {
     const { queue, keys } = rig(2);
     queue.add('a');
     queue.add('a');
     queue.add('b');
+    await settle();
     expect(keys()).toEqual(['a', 'b']);
   });
 
@@ -68,6 +81,7 @@ describe('a queue', () => {
     const { queue, clock, runs } = rig(1);
     queue.addAfter('a', 5000);
     queue.add('a');
+    await settle();
     runs[0]?.end();
     await clock.advance(10_000);
     expect(runs).toHaveLength(1);

@@ -7,7 +7,12 @@ import { writeStatus } from '../../src/kube/status.ts';
 import type { KubeRequest } from '../../src/kube/transport.ts';
 
 const schema = z.object({
-  metadata: z.object({ namespace: z.string(), name: z.string(), uid: z.string() }),
+  metadata: z.object({
+    namespace: z.string(),
+    name: z.string(),
+    uid: z.string().optional(),
+    resourceVersion: z.string(),
+  }),
   status: z.object({ mine: z.unknown(), also: z.unknown(), theirs: z.unknown() }).partial().optional(),
 });
 type Box = z.infer<typeof schema>;
@@ -33,7 +38,7 @@ function rig(): { kube: Kube; sent: KubeRequest[] } {
 }
 
 function box(status?: Box['status']): Box {
-  return { metadata: { namespace: 'ns', name: 'a', uid: 'u' }, status };
+  return { metadata: { namespace: 'ns', name: 'a', uid: 'u', resourceVersion: '1' }, status };
 }
 
 describe('a status', () => {
@@ -98,7 +103,7 @@ describe('a status', () => {
     expect(JSON.parse(JSON.stringify(sent[0]?.body))).toEqual({
       apiVersion: 'example.dev/v1',
       kind: 'Box',
-      metadata: { namespace: 'ns', name: 'a', uid: 'u' },
+      metadata: { namespace: 'ns', name: 'a', resourceVersion: '1' },
       status: { mine: 1 },
     });
   });

@@ -1,4 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node';
+import { describe, expect, test, vi } from 'vitest';
 import {
   AlreadyExists,
   BadResponse,
@@ -13,6 +17,9 @@ import {
 } from '../../src/kube/errors.ts';
 import { httpTransport, type KubeRequest } from '../../src/kube/transport.ts';
 import { configFor, json, startFakeApiServer, status, watchLines } from './fake-api-server.ts';
+
+// Real connections, on a machine that may be busy.
+vi.setConfig({ testTimeout: 60_000 });
 
 const never = new AbortController().signal;
 const read: KubeRequest = { what: 'get Thing ns/a', method: 'GET', path: '/apis/example.dev/v1/things/a' };
@@ -32,19 +39,49 @@ describe('a request', () => {
     server.answer = (response) => json(response, 200, { fine: true });
     const transport = server.transport();
     const query = { fieldManager: 'me', force: true, absent: undefined };
-    for (const body of [{ a: 'ä' }, { a: 2 }]) {
-      const request: KubeRequest = { ...read, method: 'PATCH', query, body, contentType: 'application/x' };
+    for (const method of ['PATCH', 'DELETE', 'PUT', 'POST'] as const) {
+      const request: KubeRequest = { ...read, method, query, body: { a: 'ä' }, contentType: 'application/x' };
       expect(await transport.send(request, never)).toEqual({ fine: true });
     }
-    const [first, second] = server.seen;
+    expect(server.seen.map(({ method }) => method)).toEqual(['PATCH', 'DELETE', 'PUT', 'POST']);
+    expect(new Set(server.seen.map(({ body }) => body))).toEqual(new Set(['{"a":"ä"}']));
+    expect(new Set(server.seen.map(({ port }) => port)).size).toBe(1);
+    const [first] = server.seen;
     expect(first?.headers).toMatchObject({
       authorization: 'Bearer secret',
       'content-type': 'application/x',
       'user-agent': 'test/1',
     });
     expect(first?.query.toString()).toBe('fieldManager=me&force=true');
-    expect(first?.body).toBe('{"a":"ä"}');
-    expect(second?.port).toBe(first?.port);
+  });
+
+  test('carries the token that the kubelet has put into the file since', async () => {
+    await using server = await startFakeApiServer();
+    server.answer = (response) => json(response, 200, {});
+    const directory = await mkdtemp(join(tmpdir(), 'token-'));
+    const tokenFile = join(directory, 'token');
+    vi.useFakeTimers({ toFake: ['Date'] });
+    try {
+      const config = new KubeConfig();
+      const authProvider = { name: 'tokenFile', config: { tokenFile } };
+      config.loadFromClusterAndUser(
+        { name: 'c', server: server.url, skipTLSVerify: true },
+        { name: 'u', authProvider },
+      );
+      const transport = httpTransport(config, 'test/1');
+      for (const token of ['first', 'second']) {
+        await writeFile(tokenFile, token);
+        await transport.send(read, never);
+        vi.setSystemTime(Date.now() + 61_000);
+      }
+    } finally {
+      vi.useRealTimers();
+      await rm(directory, { recursive: true });
+    }
+    expect(server.seen.map(({ headers }) => headers.authorization)).toEqual([
+      'Bearer first',
+      'Bearer second',
+    ]);
   });
 
   test.each([

@@ -1,10 +1,14 @@
 import { expect, test } from 'vitest';
+import { pods } from '../../src/crds/core.ts';
+import { virtualMachineInstances } from '../../src/crds/kubevirt.ts';
 import {
   assertSocketPathFits,
   chooseLauncherPod,
   type LauncherPod,
   type LauncherVmi,
+  nbdSocket,
   podPaths,
+  sharedPath,
 } from '../../src/node-agent/launcher.ts';
 
 const uid = '4f8d6a9e-52c1-4a6b-9e58-0d3f0c2b7a11';
@@ -35,6 +39,25 @@ test.each([
 ])('a socket path of as many bytes: %s fits: %s', (path, fits) => {
   if (fits) expect(() => assertSocketPathFits(path)).not.toThrow();
   else expect(() => assertSocketPathFits(path)).toThrow('107');
+});
+
+test('an NBD socket has both its paths, and 24 bytes for its name under /pods', () => {
+  const paths = podPaths('/pods', uid);
+  const name = 'x'.repeat(24);
+  expect(nbdSocket(paths, name)).toEqual({
+    inside: `/var/run/kubevirt/sockets/${name}`,
+    outside: `/pods/${uid}/volumes/kubernetes.io~empty-dir/sockets/${name}`,
+  });
+  expect(() => nbdSocket(paths, `${name}x`)).toThrow(
+    expect.objectContaining({ reason: 'SocketPathTooLong' }),
+  );
+});
+
+test('a scratch file has both its paths', () => {
+  expect(sharedPath(podPaths('/pods', uid).scratch, 'root.scratch')).toEqual({
+    inside: '/var/run/kubevirt-ephemeral-disks/root.scratch',
+    outside: `/pods/${uid}/volumes/kubernetes.io~empty-dir/ephemeral-disks/root.scratch`,
+  });
 });
 
 test.each(['', '..', 'a/b', '../../etc', 'a b'])('%j is no pod UID', (uid) => {
@@ -125,4 +148,25 @@ test('a VMI without UID owns no pod', () => {
   const orphan = pod('a', { ownerReferences: [{ uid: '', controller: true }] });
   const nameless = { ...vmi(), metadata: { name: 'db' } };
   expect(chooseLauncherPod(nameless, [orphan], 'node-1')).toMatchObject({ reason: 'LauncherNotFound' });
+});
+
+test('takes the objects as the API server gives them', () => {
+  const uid = 'vmi-1';
+  const vmi = virtualMachineInstances.parse({
+    metadata: { name: 'db', namespace: 'shop', uid },
+    status: { phase: 'Running', nodeName: 'node-1', activePods: { a: 'node-1' } },
+  });
+  const owner = {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachineInstance',
+    name: 'db',
+    uid,
+    controller: true,
+  };
+  const launcher = pods.parse({
+    metadata: { name: 'virt-launcher-db-x', uid: 'a', ownerReferences: [owner] },
+    spec: { nodeName: 'node-1' },
+    status: { phase: 'Running' },
+  });
+  expect(chooseLauncherPod(vmi, [launcher], 'node-1')).toEqual({ found: true, pod: launcher, podUid: 'a' });
 });

@@ -18,6 +18,8 @@ export interface Attempt {
   readonly mover: Mover;
   readonly kube: Kube;
   readonly limits: GuestLimits;
+  /** Bytes per second. */
+  readonly bandwidthLimit: number | undefined;
   readonly now: () => Date;
   readonly log: Logger;
 }

@@ -1,4 +1,5 @@
 import type { VolumeResult } from '../../domain/mover-report.ts';
+import { KubeError } from '../../kube/errors.ts';
 import { readRunningBackup } from '../libvirt/job.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
 import { AttemptFailed, NotYet } from './attempt-failed.ts';
@@ -23,9 +24,10 @@ const CLEAN_UP_MS = 20_000;
  *     our job runs on the domain?    → copy, finish     (an earlier agent began it and was killed)
  *     otherwise                      → begin, copy, finish
  *
- * Whatever fails on the way ends in `giveUp`, which leaves the VM and the chain as they were before.
+ * Whatever fails before the commit ends in `giveUp`, which leaves the VM and the chain as they were before.
  *
  * @param find finds the VM on this node; throws AttemptFailed when it does not run here.
+ * @throws KubeError and whatever `finish` throws: to be tried again.
  */
 export async function carryOut(
   attempt: Attempt,
@@ -33,26 +35,31 @@ export async function carryOut(
   wishes: Wishes,
   signal: AbortSignal,
 ): Promise<CarryOutResult> {
+  const before = await committedVolumes(attempt, signal);
+  if (before !== undefined) {
+    await finish(attempt, await find(signal).catch(absent), before, signal);
+    return { kind: 'Ended' };
+  }
   let vm: RunningVm | undefined;
   try {
-    const before = await committedVolumes(attempt, signal);
-    if (before) {
-      await finish(attempt, await find(signal).catch(absent), before, signal);
-      return { kind: 'Ended' };
-    }
     vm = await find(signal);
     if (!(await ourJobRuns(attempt, vm, signal))) await begin(attempt, vm, signal);
     await copy(attempt, vm, wishes, signal);
-    await finish(attempt, vm, (await committedVolumes(attempt, signal)) ?? [], signal);
-    return { kind: 'Ended' };
   } catch (error) {
     if (error instanceof NotYet) return { kind: 'NotYet', notYet: error };
-    const failure = signal.aborted
-      ? new AttemptFailed('AgentStopped', 'The node agent was stopped while it worked on this backup.')
-      : error;
+    // The API server's weather is no failure of the backup: its job runs on, and the next look goes on with it.
+    if (error instanceof KubeError && !signal.aborted) throw error;
+    const failure = signal.aborted ? stopped() : error;
     await giveUp(attempt, vm, failure, AbortSignal.timeout(CLEAN_UP_MS));
     return { kind: 'Ended' };
   }
+  // From here on the data is safe. What fails now is tried again, and never undone.
+  await finish(attempt, vm, (await committedVolumes(attempt, signal)) ?? [], signal);
+  return { kind: 'Ended' };
+}
+
+function stopped(): AttemptFailed {
+  return new AttemptFailed('AgentStopped', 'The node agent was stopped while it worked on this backup.');
 }
 
 /** What this very backup has in the repository, or undefined when it is not committed (yet). */

@@ -51,7 +51,7 @@ export async function copy(
 
 /** What the mover is told. Whatever stands in the manifest is what the status says, from the same functions. */
 function moverJob(
-  { backup, plan, report }: Attempt,
+  { backup, plan, report, bandwidthLimit }: Attempt,
   { paths, domain }: RunningVm,
   definitions: Definitions,
 ): Omit<BackupJobInput, 'directory'> & { readonly path: string } {
@@ -86,6 +86,7 @@ function moverJob(
       definitions: definitions.objects,
     },
     files: [...definitions.files],
+    ...(bandwidthLimit === undefined ? {} : { limitBytesPerSecond: bandwidthLimit }),
     volumes: (execution.disks ?? []).map(({ volume, type, reason }) => {
       const source = `nbd+unix:///${targets.get(volume)}?socket=${socket}`;
       const parentPath = planned.get(volume)?.parentPath;

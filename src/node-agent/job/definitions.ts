@@ -1,9 +1,12 @@
 import { stringify } from 'yaml';
+import type { KindOf } from '../../crds/api.ts';
 import { persistentVolumeClaims } from '../../crds/core.ts';
 import { virtualMachines } from '../../crds/kubevirt.ts';
 import type { Plan } from '../../crds/vmbackup.ts';
 import type { Kube } from '../../kube/client.ts';
+import { NotFound } from '../../kube/errors.ts';
 import type { Kind, KubeObject, Ref } from '../../kube/kind.ts';
+import { AttemptFailed } from './attempt-failed.ts';
 
 /** What a restore needs to know besides the disks. */
 export interface Definitions {
@@ -14,7 +17,7 @@ export interface Definitions {
   readonly files: readonly { readonly name: string; readonly content: string }[];
 }
 
-/** Reads the VM and its claims whole, as they are now. Throws what {@link Kube.get} throws. */
+/** Reads the VM and its claims whole, as they are now. @throws AttemptFailed `DefinitionMissing` when one of them is gone. */
 export async function readDefinitions(
   kube: Kube,
   vm: Ref,
@@ -22,7 +25,16 @@ export async function readDefinitions(
   domainXml: string,
   signal: AbortSignal,
 ): Promise<Definitions> {
-  const machine = await kube.get(whole(virtualMachines), vm, signal);
+  const get = async (kind: KindOf<unknown>, ref: Ref) => {
+    try {
+      return await kube.get(whole(kind), ref, signal);
+    } catch (cause) {
+      if (!(cause instanceof NotFound)) throw cause;
+      const message = `The ${kind.kind} ${ref.name} is gone: without its definition nobody could restore the VM.`;
+      throw new AttemptFailed('DefinitionMissing', message, { cause });
+    }
+  };
+  const machine = await get(virtualMachines, vm);
   const claims = plan.disks.flatMap(({ claim }) => (claim ? [claim.name] : []));
   const read = (name: string) =>
     kube.get(whole(persistentVolumeClaims), { namespace: vm.namespace, name }, signal);
@@ -43,7 +55,7 @@ export async function readDefinitions(
 }
 
 /** The same kind, unparsed: a restore wants every field, not only those that we read. */
-function whole(kind: Pick<Kind, 'apiVersion' | 'kind' | 'plural' | 'namespaced'>): Kind {
+function whole(kind: KindOf<unknown>): Kind {
   return { ...kind, parse: (raw) => raw as KubeObject };
 }
 

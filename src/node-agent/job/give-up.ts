@@ -1,3 +1,4 @@
+import { NotFound } from '../../kube/errors.ts';
 import { trackable } from '../libvirt/domain-xml.ts';
 import { resumeDomain, readState } from '../libvirt/domain.ts';
 import { ensureCheckpointAbsent } from '../libvirt/ensure-absent.ts';
@@ -46,7 +47,12 @@ export async function giveUp(
   };
   const kept =
     bitmapLeft && report.execution.bitmapCreated ? { bitmapCreated: report.execution.bitmapCreated } : {};
-  await report.replace({ ...execution, ...kept, error, completedAt: attempt.now().toISOString() });
+  try {
+    await report.replace({ ...execution, ...kept, error, completedAt: attempt.now().toISOString() });
+  } catch (gone) {
+    // A deleted VMBackup needs no report.
+    if (!(gone instanceof NotFound)) throw gone;
+  }
 }
 
 /** A guest that ran when the backup began, and is paused with an I/O error now, was paused by our scratch file. */

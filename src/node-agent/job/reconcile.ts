@@ -25,6 +25,8 @@ export interface AgentContext {
   readonly caches: Caches;
   readonly moverOf: (repository: VMBackupRepository) => Mover;
   readonly limits: GuestLimits;
+  /** Bytes per second of one backup. */
+  readonly bandwidthLimit: number | undefined;
   readonly events: Recorder;
   readonly now: () => Date;
   readonly log: Logger;
@@ -56,6 +58,7 @@ export async function reconcile(context: AgentContext, key: string, signal: Abor
     mover: context.moverOf(repository),
     kube: context.kube,
     limits: context.limits,
+    bandwidthLimit: context.bandwidthLimit,
     now: context.now,
     log: context.log.child({
       namespace: backup.metadata.namespace,

@@ -1,9 +1,11 @@
 import type { Execution, VMBackup } from '../../crds/vmbackup.ts';
 import { vmBackups } from '../../crds/vmbackup.ts';
 import type { Kube } from '../../kube/client.ts';
+import { writeStatus } from '../../kube/status.ts';
 
 /** The agent owns `status.execution`, and nothing else, under this name. */
 export const FIELD_MANAGER = 'tidemark-node-agent';
+const WRITER = { fieldManager: FIELD_MANAGER, fields: ['execution'] } as const;
 
 /** Milliseconds for one write. */
 const WRITE_MS = 20_000;
@@ -11,7 +13,7 @@ const WRITE_MS = 20_000;
 /** Keeps `status.execution` of one attempt: each change is written at once, whole, by server-side apply. */
 export interface Report {
   readonly execution: Execution;
-  /** Merges the fields in and writes. Throws what {@link Kube.applyStatus} throws. */
+  /** Merges the fields in and writes. Throws what {@link writeStatus} throws. */
   add(fields: Partial<Execution>): Promise<void>;
   /** Writes this instead of what was there. */
   replace(execution: Execution): Promise<void>;
@@ -19,22 +21,22 @@ export interface Report {
 
 export function reportOf(kube: Kube, backup: VMBackup, begun: Execution): Report {
   let execution = begun;
+  let known = backup;
+  const write = async (next: Execution) => {
+    // Not cut short when the agent stops: the end of an attempt must be told.
+    await writeStatus(kube, vmBackups, known, { execution: next }, WRITER, AbortSignal.timeout(WRITE_MS));
+    known = { ...known, status: { ...known.status, execution: next } };
+  };
   // One write after the other, so that a late progress never overtakes the end.
   let written: Promise<unknown> = Promise.resolve();
   const replace = async (next: Execution) => {
     execution = next;
-    const options = { fieldManager: FIELD_MANAGER, force: true };
-    // Not cut short when the agent stops: the end of an attempt must be told.
-    const write = () =>
-      kube.applyStatus(
-        vmBackups,
-        backup.metadata,
-        { execution: next },
-        options,
-        AbortSignal.timeout(WRITE_MS),
-      );
-    written = written.then(write, write);
-    await written;
+    const mine = written.then(
+      () => write(next),
+      () => write(next),
+    );
+    written = mine;
+    await mine;
   };
   return {
     get execution() {

@@ -16,8 +16,8 @@ export type BeginResult = 'Begun' | 'Continued';
  * Never waits for another job: it looks first, and refuses. Once sent, the request is not cut short by `signal`: it
  * would start all the same.
  *
- * After a refusal the checkpoint may exist nevertheless (QEMU takes the bitmap before it opens the exports): pass it to
- * ensureCheckpointAbsent.
+ * After a refusal no job of ours runs. The checkpoint may exist nevertheless, since QEMU takes the bitmap before it opens
+ * the exports: pass it to ensureCheckpointAbsent.
  *
  * @throws LibvirtError `Busy` when the domain has another job, or got one in that very moment.
  */
@@ -39,8 +39,10 @@ export async function beginBackup(
   try {
     await virsh(['backup-begin', domain], { files });
   } catch (error) {
-    const began = isRefusal(error, 'ClientTimeout') && (await isRunning(virsh, domain, socket));
-    if (!began) throw error;
+    if (isRefusal(error, 'ClientTimeout') && (await isRunning(virsh, domain, socket))) return 'Begun';
+    // A begin that fails late takes its job back, but only some time after it has answered.
+    await endBackup(virsh, domain, socket).catch(() => {});
+    throw error;
   }
   return 'Begun';
 }

@@ -7,7 +7,10 @@ export interface BlockError {
   readonly error: 'noSpace' | 'unspecified';
 }
 
-/** Disks in error, of a guest that was paused for it. Empty when there is none. */
+/**
+ * The disks in error, of a guest that is paused for it. Read the state first: QEMU goes on to tell the last error of a
+ * guest that runs again.
+ */
 export async function readBlockErrors(
   virsh: Virsh,
   domain: string,

@@ -20,12 +20,7 @@ export { type Launcher, type LauncherOptions, startLauncher } from './launcher.t
 export { inNodeNamespace } from './node-namespace.ts';
 export { emptyDir, podDirectory } from './pod-tree.ts';
 export { type ScratchDirectory, scratchDirectory } from './scratch-directory.ts';
-export {
-  type Content,
-  type DomainState,
-  StandInVm,
-  standInVm,
-  type StandInVmOptions,
-} from './stand-in-vm.ts';
+export { StandInVm, standInVm } from './stand-in-vm.ts';
 export { KiB, MiB } from './units.ts';
+export type { Content, DomainState, StandInVmOptions } from './vm-types.ts';
 export type { BackgroundWriter, WriterOptions, WriterReport } from './writer.ts';

@@ -52,46 +52,58 @@ export interface Launcher extends AsyncDisposable {
 
 const initScript = fileURLToPath(new URL('pod-init.sh', import.meta.url));
 
-/** Starts a pod and waits until its libvirt answers. Needs root. */
+/** Starts a pod and waits until its libvirt answers. Needs root. Throws with the pod's log if it does not. */
 export async function startLauncher(options: LauncherOptions): Promise<Launcher> {
   const podUid = options.podUid ?? randomUUID();
   await createPodTree(options.podsDir, podUid);
   const pod = await startPod(options, podUid);
   try {
-    const launcher = launcherOf(options.podsDir, podUid, pod.namespaces, await pod.initPid());
-    await untilLibvirtAnswers(launcher, pod.namespaces);
+    const launcher = launcherOf(options.podsDir, podUid, pod, await initOf(pod));
+    await untilLibvirtAnswers(launcher, pod);
     return launcher;
   } catch (error) {
-    await endPod(options.podsDir, podUid, pod.namespaces);
+    await endPod(options.podsDir, podUid, pod);
     const log = await readFile(options.logFile, 'utf8');
     throw new Error(`the launcher pod ${podUid} did not come up:\n${log}`, { cause: error });
   }
 }
 
-async function startPod(options: LauncherOptions, podUid: string) {
+/** The process that made the pod's namespaces: it ends after the pod's PID 1, and that after all others in the pod. */
+interface Pod {
+  readonly unshare: ChildProcess;
+  readonly ended: Promise<unknown>;
+}
+
+async function startPod(options: LauncherOptions, podUid: string): Promise<Pod> {
   const emptyDirs = EMPTY_DIRS.map(({ name, at }) => [emptyDir(options.podsDir, podUid, name), at]);
   const mounts = (options.mounts ?? []).map(({ directory, at }) => [directory, at]);
   await using log = await open(options.logFile, 'a');
   // The chain of deaths: this process -> unshare (pdeathsig) -> PID 1 (kill-child) -> all of the pid namespace.
-  const unshare = ['unshare', '--mount', '--pid', '--fork', '--kill-child=SIGKILL', '--propagation=private'];
-  const argv = ['--pdeathsig=KILL', ...unshare, '--mount-proc', 'sh', initScript, ...emptyDirs, ...mounts];
-  const namespaces = spawn('setpriv', argv.flat(), { stdio: ['ignore', log.fd, log.fd], detached: true });
-  await once(namespaces, 'spawn');
-  const initPid = async () => {
-    while (namespaces.exitCode === null && namespaces.signalCode === null) {
-      const [init] = await childrenOf(namespaces.pid ?? 0);
-      if (init) return init.pid;
-      await sleep(10);
-    }
-    throw new Error('the namespaces could not be made');
-  };
-  return { namespaces, initPid };
+  const own = ['unshare', '--mount', '--pid', '--fork', '--kill-child=SIGKILL', '--propagation=private'];
+  const argv = ['--pdeathsig=KILL', ...own, '--mount-proc', 'sh', initScript, ...emptyDirs, ...mounts];
+  const unshare = spawn('setpriv', argv.flat(), { stdio: ['ignore', log.fd, log.fd], detached: true });
+  const ended = once(unshare, 'exit');
+  await once(unshare, 'spawn');
+  return { unshare, ended };
 }
 
-function launcherOf(podsDir: string, podUid: string, namespaces: ChildProcess, initPid: number): Launcher {
+function hasEnded({ unshare }: Pod): boolean {
+  return unshare.exitCode !== null || unshare.signalCode !== null;
+}
+
+async function initOf(pod: Pod): Promise<number> {
+  while (!hasEnded(pod)) {
+    const [init] = await childrenOf(pod.unshare.pid ?? 0);
+    if (init) return init.pid;
+    await sleep(10);
+  }
+  throw new Error('the namespaces could not be made');
+}
+
+function launcherOf(podsDir: string, podUid: string, pod: Pod, initPid: number): Launcher {
   const shortSocket = `/proc/${initPid}/root/run/libvirt/virtqemud-sock`;
   const libvirtUri = `qemu+unix:///session?socket=${shortSocket}`;
-  const end = () => endPod(podsDir, podUid, namespaces);
+  const end = () => endPod(podsDir, podUid, pod);
   const launcher: Launcher = {
     podUid,
     podsDir,
@@ -107,7 +119,7 @@ function launcherOf(podsDir: string, podUid: string, namespaces: ChildProcess, i
       const old = (await childrenOf(initPid)).find(({ name }) => name === 'virtqemud');
       if (old) process.kill(old.pid, signal);
       if (old) await until(`libvirtd ${old.pid} has ended`, () => !isAlive(old.pid));
-      await untilLibvirtAnswers(launcher, namespaces);
+      await untilLibvirtAnswers(launcher, pod);
     },
     end,
     [Symbol.asyncDispose]: end,
@@ -127,27 +139,25 @@ async function virshScript(uri: string, lines: readonly string[]): Promise<strin
   return outputs.join('');
 }
 
-async function untilLibvirtAnswers(launcher: Launcher, namespaces: ChildProcess): Promise<void> {
+async function untilLibvirtAnswers(launcher: Launcher, pod: Pod): Promise<void> {
   const deadline = performance.now() + 60_000;
   for (;;) {
     try {
       await launcher.virsh('list', '--name');
       return;
     } catch (error) {
-      if (namespaces.exitCode !== null || performance.now() > deadline) throw error;
+      if (hasEnded(pod) || performance.now() > deadline) throw error;
       await sleep(50);
     }
   }
 }
 
-async function endPod(podsDir: string, podUid: string, namespaces: ChildProcess): Promise<void> {
-  if (namespaces.exitCode === null && namespaces.signalCode === null) {
-    const [init] = await childrenOf(namespaces.pid ?? 0);
-    const ended = once(namespaces, 'exit');
-    // unshare ends after PID 1, and PID 1 after every process of its namespace: its exit is the end of all of them.
+async function endPod(podsDir: string, podUid: string, pod: Pod): Promise<void> {
+  const [init] = await childrenOf(pod.unshare.pid ?? 0);
+  if (!hasEnded(pod)) {
     if (init) process.kill(init.pid, 'SIGKILL');
-    else namespaces.kill('SIGKILL');
-    await ended;
+    else pod.unshare.kill('SIGKILL');
   }
+  await pod.ended;
   await rm(podDirectory(podsDir, podUid), { recursive: true, force: true });
 }

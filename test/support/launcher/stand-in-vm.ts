@@ -7,7 +7,6 @@ import { copyContent, sha256Of } from './content.ts';
 import {
   createImage,
   type Disk,
-  type DiskSpec,
   layOutDisks,
   overlaysDirectory,
   ownedDirectory,
@@ -21,38 +20,10 @@ import { createOverlay } from './overlay.ts';
 import { type ScratchDirectory, scratchDirectory } from './scratch-directory.ts';
 import { MiB } from './units.ts';
 import { until } from './until.ts';
+import { type Content, domainState, type DomainState, type StandInVmOptions } from './vm-types.ts';
 import { type BackgroundWriter, startWriter, type WriterOptions } from './writer.ts';
 
-export interface StandInVmOptions {
-  readonly namespace: string;
-  readonly name: string;
-  readonly disks: readonly DiskSpec[];
-  /** Bytes. Default 64 MiB. */
-  readonly memory?: number;
-  /** The VM's firmware. Default: random. */
-  readonly uuid?: string;
-  readonly serial?: string;
-  /** The node's pods directory, to share one node among VMs. Default: one of its own. */
-  readonly podsDir?: string;
-  /** Where disks and logs go; what is there stays there. Default: a temporary one, gone with the VM. */
-  readonly directory?: string;
-  /** How QEMU opens the images. Default none, as KubeVirt; writeback where the file system has no O_DIRECT. */
-  readonly cache?: 'none' | 'writeback';
-}
-
-const domainState = z.enum(['no pod', 'running', 'paused', 'shut off', 'in shutdown', 'crashed', 'idle']);
-/** `no pod` where nothing runs; the rest are libvirt's words. */
-export type DomainState = z.infer<typeof domainState>;
-
 const qmpAnswer = z.object({ return: z.unknown(), error: z.object({ desc: z.string() }) }).partial();
-
-/** What a disk held at one moment. */
-export interface Content {
-  /** A raw, sparse file, there as long as the VM's directory. */
-  readonly file: string;
-  readonly sha256: string;
-  readonly bytes: number;
-}
 
 /** Makes the disks of a VM; `start()` runs it. Needs root. */
 export async function standInVm(options: StandInVmOptions): Promise<StandInVm> {
@@ -126,7 +97,8 @@ export class StandInVm implements AsyncDisposable {
 
   /** Powers it on, in a new pod; what is left of an old pod ends first. Paused writers go on. */
   async start(pod: { readonly podUid?: string } = {}): Promise<void> {
-    if ((await this.state()) === 'running') throw new Error(`${this.domain} is running already`);
+    const state = await this.state();
+    if (state === 'running' || state === 'paused') throw new Error(`${this.domain} is ${state} already`);
     await this.#launcher?.end();
     this.#launcher = await startLauncher({
       ...pod,

@@ -1,0 +1,72 @@
+#!/usr/bin/env node
+/** `tidemark-controller`: decides what is backed up, when and how. It touches neither VMs nor repositories. */
+import { hostname } from 'node:os';
+import { pino } from 'pino';
+import { namespaces } from '../crds/core.ts';
+import type { CacheHealth } from '../kube/cache.ts';
+import { systemClock } from '../kube/clock.ts';
+import { connectKube } from '../kube/connect.ts';
+import { startRecorder } from '../kube/events.ts';
+import { type Check, serveHealth } from '../kube/health.ts';
+import { stopOnSignals } from '../kube/stop.ts';
+import { type Caches, healthOf, startCaches } from './caches.ts';
+import { REPORTING_CONTROLLER } from './names.ts';
+import { type Options, parseOptions } from './options.ts';
+import { runControllers } from './run.ts';
+
+/** Time for the last reconciles to end, in milliseconds. */
+const STOP_GRACE_MS = 20_000;
+/** A healthy watch hears something each minute; one that is silent for so long hangs. Milliseconds. */
+const SILENT_MS = 600_000;
+
+async function main(options: Options): Promise<void> {
+  const log = pino({ level: options['log-level'], base: { component: 'controller' } });
+  using stop = stopOnSignals(STOP_GRACE_MS, log);
+  const { signal } = stop;
+  const kube = connectKube({ kubeconfigPath: options.kubeconfig, userAgent: 'tidemark-controller' });
+  // The UID of this namespace lives as long as the cluster, and no two clusters share it.
+  const kubeSystem = await kube.get(namespaces, { name: 'kube-system' }, signal);
+  const instance = process.env['HOSTNAME'] ?? hostname();
+  const recorder = startRecorder({ kube, controller: REPORTING_CONTROLLER, instance, log }, signal);
+  const caches = startCaches(kube, options.namespace, log, signal);
+  await using health = await serveHealth({
+    port: options['health-port'],
+    live: liveness(caches),
+    ready: readiness(caches),
+  });
+  log.info({ healthPort: health.port, clusterId: kubeSystem.metadata.uid }, 'started');
+  const tools = { kube, clock: systemClock, recorder };
+  await runControllers(caches, kubeSystem.metadata.uid, tools, log, signal);
+  await recorder.settled();
+  log.info('stopped');
+}
+
+function liveness(caches: Caches): Readonly<Record<string, Check>> {
+  return eachCheck(caches, ({ silentForMs, error }) =>
+    silentForMs > SILENT_MS
+      ? `silent for ${Math.round(silentForMs / 1000)} s${error ? `: ${error}` : ''}`
+      : undefined,
+  );
+}
+
+function readiness(caches: Caches): Readonly<Record<string, Check>> {
+  return eachCheck(caches, ({ synced, error }) =>
+    synced ? undefined : `not synced${error ? `: ${error}` : ''}`,
+  );
+}
+
+function eachCheck(
+  caches: Caches,
+  check: (health: CacheHealth) => string | undefined,
+): Readonly<Record<string, Check>> {
+  return Object.fromEntries(
+    Object.entries(healthOf(caches)).map(([name, health]) => [name, () => check(health())]),
+  );
+}
+
+try {
+  await main(parseOptions(process.argv.slice(2)));
+} catch (error) {
+  console.error(`tidemark-controller: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,4 @@
+/** Owns, by server-side apply, every status field but `execution`, which is the agent's. */
+export const FIELD_MANAGER = 'tidemark-controller';
+/** Names the speaker of an event. */
+export const REPORTING_CONTROLLER = 'tidemark.dev/controller';

@@ -1,0 +1,33 @@
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+
+/** The command line of `tidemark-controller`. */
+export const Options = z.object({
+  kubeconfig: z.string().optional().describe('A kubeconfig; the service account of the pod when left out.'),
+  namespace: z
+    .string()
+    .min(1)
+    .max(63)
+    .default('tidemark-system')
+    .describe('Namespace of Tidemark itself, where the node agents keep their Leases.'),
+  'health-port': z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(8081)
+    .describe('Port of /healthz and /readyz; 0 = any.'),
+  'log-level': z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('What is logged.'),
+});
+export type Options = z.infer<typeof Options>;
+
+/**
+ * Parses the command line.
+ * @throws ZodError or TypeError for flags that are wrong or missing
+ */
+export function parseOptions(args: readonly string[]): Options {
+  const options = Object.fromEntries(
+    Object.keys(Options.shape).map((name) => [name, { type: 'string' as const }]),
+  );
+  return Options.parse(parseArgs({ args: [...args], options, strict: true }).values);
+}

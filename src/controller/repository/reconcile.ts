@@ -1,0 +1,53 @@
+import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
+import { readAgents } from '../../domain/agent-report.ts';
+import { sumReadiness } from '../../domain/repository-readiness.ts';
+import { conditionOf } from '../../kube/conditions.ts';
+import type { Event } from '../../kube/events.ts';
+import { keyOf } from '../../kube/kind.ts';
+import { Again, Done, type Outcome } from '../../kube/outcome.ts';
+import { type Source, watching } from '../../kube/source.ts';
+import type { StatusWriter } from '../../kube/status.ts';
+import type { Caches } from '../caches.ts';
+import { FIELD_MANAGER } from '../names.ts';
+import { report, type Tools } from '../report.ts';
+import { repositoryStatus } from './status.ts';
+
+const writer: StatusWriter<VMBackupRepository> = {
+  fieldManager: FIELD_MANAGER,
+  fields: ['observedGeneration', 'conditions', 'capacityBytes', 'freeBytes', 'readyNodes', 'nodes'],
+};
+
+/** An agent that falls silent changes nothing that could be watched, so look this often. Milliseconds. */
+const LOOK_AGAIN_MS = 30_000;
+
+/** Sums up what the agents report of one VMBackupRepository. */
+export async function reconcileRepository(
+  caches: Caches,
+  tools: Tools,
+  key: string,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const repository = caches.repositories.get(key);
+  if (repository === undefined || repository.metadata.deletionTimestamp !== undefined) return Done();
+  const now = tools.clock.now();
+  const readiness = sumReadiness(key, readAgents(caches.agentLeases.list(), now));
+  const status = repositoryStatus(repository, readiness, new Date(now));
+  const before = conditionOf(repository.status?.conditions, 'Ready')?.reason;
+  const event: Event = {
+    type: readiness.ready ? 'Normal' : 'Warning',
+    reason: readiness.reason,
+    action: 'Check',
+    note: readiness.message,
+  };
+  const events = before === readiness.reason ? [] : [event];
+  await report(tools, caches.repositories, repository, { status, events }, writer, signal);
+  return Again(LOOK_AGAIN_MS);
+}
+
+/** What makes a repository worth another look: itself, and any agent's report. */
+export function repositorySources(caches: Caches): readonly Source[] {
+  return [
+    watching(caches.repositories),
+    watching(caches.agentLeases, () => caches.repositories.list().map(({ metadata }) => keyOf(metadata))),
+  ];
+}

@@ -1,0 +1,46 @@
+import type { Logger } from 'pino';
+import { type ControllerOptions, runController } from '../kube/controller.ts';
+import { reconcileBackup } from './backup/reconcile.ts';
+import { backupSources } from './backup/wake.ts';
+import type { Caches } from './caches.ts';
+import type { Tools } from './report.ts';
+import { reconcileRepository, repositorySources } from './repository/reconcile.ts';
+import { reconcileRestore, restoreSources } from './restore/reconcile.ts';
+import { reconcileSchedule } from './schedule/reconcile.ts';
+import { scheduleSources } from './schedule/wake.ts';
+
+/** Runs the four controllers until the signal aborts. */
+export async function runControllers(
+  caches: Caches,
+  clusterId: string,
+  tools: Tools,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock } = tools;
+  const controllers: readonly Omit<ControllerOptions, 'log' | 'clock'>[] = [
+    {
+      name: 'backup',
+      sources: backupSources(caches),
+      reconcile: (key, signal) => reconcileBackup(caches, clusterId, tools, key, signal),
+      // One at a time: two backups of one VM are never planned past each other.
+      concurrency: 1,
+    },
+    {
+      name: 'schedule',
+      sources: scheduleSources(caches),
+      reconcile: (key, signal) => reconcileSchedule(caches, tools, key, signal),
+    },
+    {
+      name: 'repository',
+      sources: repositorySources(caches),
+      reconcile: (key, signal) => reconcileRepository(caches, tools, key, signal),
+    },
+    {
+      name: 'restore',
+      sources: restoreSources(caches),
+      reconcile: (key, signal) => reconcileRestore(caches, tools, key, signal),
+    },
+  ];
+  await Promise.all(controllers.map((options) => runController({ ...options, log, clock }, signal)));
+}

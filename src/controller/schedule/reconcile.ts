@@ -1,0 +1,58 @@
+import type { VMBackupSchedule } from '../../crds/vmbackupschedule.ts';
+import { labelValue } from '../../domain/labels.ts';
+import { decideSchedule, type ScheduleWorld } from '../../domain/schedule/decide-run.ts';
+import { Again, Done, type Outcome, Stalled } from '../../kube/outcome.ts';
+import type { StatusWriter } from '../../kube/status.ts';
+import { type Caches, within } from '../caches.ts';
+import { FIELD_MANAGER } from '../names.ts';
+import { report, type Tools } from '../report.ts';
+import { startRun } from './act.ts';
+import { scheduleEvents } from './events.ts';
+import { scheduleStatus } from './status.ts';
+
+const writer: StatusWriter<VMBackupSchedule> = {
+  fieldManager: FIELD_MANAGER,
+  fields: [
+    'observedGeneration',
+    'conditions',
+    'lastScheduleTime',
+    'nextScheduleTime',
+    'lastSuccessfulTime',
+    'matchedVMs',
+    'active',
+    'missedRuns',
+  ],
+};
+
+/**
+ * Brings one VMBackupSchedule up to this instant: makes the backups that are due, then records the slot. Killed in between, it makes
+ * the same backups again, by the same names.
+ */
+export async function reconcileSchedule(
+  caches: Caches,
+  tools: Tools,
+  key: string,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const schedule = caches.schedules.get(key);
+  if (schedule === undefined || schedule.metadata.deletionTimestamp !== undefined) return Done();
+  const now = tools.clock.now();
+  const world = observeSchedule(caches, schedule);
+  const decision = decideSchedule(world, now);
+  const run = decision.kind === 'Scheduled' ? decision.run : undefined;
+  const refused = run === undefined ? [] : await startRun(tools.kube, schedule, run, signal);
+  const status = scheduleStatus(world, decision, new Date(now));
+  const events = scheduleEvents(world, decision, refused);
+  await report(tools, caches.schedules, schedule, { status, events }, writer, signal);
+  if (decision.kind === 'Invalid') return Stalled(decision.why.reason, decision.why.message);
+  return decision.next === undefined ? Done() : Again(decision.next - tools.clock.now());
+}
+
+function observeSchedule({ views }: Caches, schedule: VMBackupSchedule): ScheduleWorld {
+  const { namespace, name } = schedule.metadata;
+  return {
+    schedule,
+    vms: views.vmsIn(namespace ?? ''),
+    children: views.backupsOfSchedule(within(namespace, labelValue(name))),
+  };
+}

@@ -1,0 +1,49 @@
+import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { systemError } from './errno.ts';
+import { UsageError } from './errors.ts';
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+
+/** Reads a command's arguments. @throws UsageError with the command's usage for anything it does not know */
+export function readArguments<T extends Options>(
+  args: readonly string[],
+  options: T,
+  positionals: number,
+  usage: string,
+) {
+  try {
+    const parsed = parseArgs({ args: [...args], options, allowPositionals: positionals > 0, strict: true });
+    if (parsed.positionals.length === positionals) return parsed;
+  } catch (cause) {
+    throw new UsageError('UsageError', `${systemError(cause).message}\n\nusage: tidemark-mover ${usage}`, {
+      cause,
+    });
+  }
+  throw new UsageError('UsageError', `usage: tidemark-mover ${usage}`);
+}
+
+/** An option that must be there. */
+export function required(value: string | undefined, name: string, usage: string): string {
+  if (value) return value;
+  throw new UsageError('UsageError', `--${name} is missing\n\nusage: tidemark-mover ${usage}`);
+}
+
+const FACTORS: ReadonlyMap<string, number> = new Map([
+  ['', 1],
+  ['K', 1e3],
+  ['M', 1e6],
+  ['G', 1e9],
+  ['T', 1e12],
+  ['Ki', 2 ** 10],
+  ['Mi', 2 ** 20],
+  ['Gi', 2 ** 30],
+  ['Ti', 2 ** 40],
+]);
+
+/** `200Mi` → 209715200, as Kubernetes writes quantities. */
+export function parseBytes(text: string, name: string): number {
+  const match = /^(\d+(?:\.\d+)?)([KMGT]i?)?$/.exec(text);
+  const bytes = match ? Math.round(Number(match[1]) * (FACTORS.get(match[2] ?? '') ?? 0)) : 0;
+  if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+  throw new UsageError('UsageError', `--${name} must be a number of bytes such as 200Mi, not "${text}"`);
+}

@@ -1,0 +1,24 @@
+import { resolve } from 'node:path';
+import { readArguments } from '../arguments.ts';
+import { ExitCode } from '../errors.ts';
+import { inspectBackup } from '../repository/inspect.ts';
+import { formatBytes, formatTable, writeResult } from '../terminal.ts';
+import type { World } from '../world.ts';
+
+const USAGE = 'inspect DIR [--parent-of] [--json]';
+const flag = { type: 'boolean', default: false } as const;
+
+/** Says what a backup holds and whether it is fit to restore from, or (`--parent-of`) to put an incremental on. */
+export async function run(args: readonly string[], world: World): Promise<ExitCode> {
+  const { values, positionals } = readArguments(args, { 'parent-of': flag, json: flag }, 1, USAGE);
+  const result = await inspectBackup(resolve(positionals[0]!), values['parent-of']);
+  const rows = result.volumes.map(
+    ({ name, type, virtualSizeBytes, dataBytes, chainLength, reason, message }) =>
+      reason
+        ? [name, type, reason, message ?? '']
+        : [name, type, formatBytes(virtualSizeBytes), formatBytes(dataBytes), `chain of ${chainLength}`],
+  );
+  const words = result.backup ? formatTable(rows) : `${result.reason}: ${result.message}`;
+  writeResult(world, values.json, result, words);
+  return result.usable ? ExitCode.ok : ExitCode.checkFailed;
+}

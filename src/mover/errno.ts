@@ -1,0 +1,17 @@
+/** What a failed system call says. Node's own errors are not typed where they are caught. */
+export interface SystemError {
+  readonly code: string | undefined;
+  readonly errno: number | undefined;
+  readonly message: string;
+}
+
+export function systemError(error: unknown): SystemError {
+  const found = error instanceof Error ? error : new Error(String(error));
+  const code = 'code' in found && typeof found.code === 'string' ? found.code : undefined;
+  const errno = 'errno' in found && typeof found.errno === 'number' ? found.errno : undefined;
+  return { code, errno, message: found.message };
+}
+
+export function isMissing(error: unknown): boolean {
+  return systemError(error).code === 'ENOENT';
+}

@@ -1,0 +1,58 @@
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Manifest } from '../../domain/manifest.ts';
+import { incomingName, parseIncomingName } from '../../domain/mover-job.ts';
+import { onTarget, TargetError } from '../target-error.ts';
+import { exists, makeDirectories, syncDirectory } from './durable.ts';
+import { readManifest } from './manifest-file.ts';
+
+/**
+ * The manifest of a backup that an earlier attempt has committed; null if there is none yet.
+ * @throws TargetError `TargetExists` if something else bears its name, which is never written over
+ */
+export async function committedAlready(directory: string, backupUid: string): Promise<Manifest | null> {
+  if (!(await exists(directory))) return null;
+  const taken = (why: string, options?: ErrorOptions) =>
+    new TargetError(
+      'TargetExists',
+      `${directory} is there already and ${why}: move it away or take another name`,
+      options,
+    );
+  const manifest = await readManifest(directory).catch((cause: unknown) => {
+    throw taken('is no good backup', { cause });
+  });
+  if (manifest.backup.uid !== backupUid) throw taken(`is another backup (uid ${manifest.backup.uid})`);
+  return manifest;
+}
+
+/** Makes the empty directory an attempt writes into, beside the final one. What the same attempt left before is removed. */
+export async function createIncoming(directory: string, attempt: number): Promise<string> {
+  const incoming = join(dirname(directory), incomingName(basename(directory), attempt));
+  await makeDirectories(dirname(directory));
+  await removeTree(incoming);
+  await onTarget('create', incoming, () => mkdir(incoming, { mode: 0o750 }));
+  return incoming;
+}
+
+/** The commit: everything in `incoming` is on stable storage; give it its name. From here on nothing is written again. */
+export async function commitIncoming(incoming: string, directory: string): Promise<void> {
+  await syncDirectory(incoming);
+  await onTarget('rename', `${incoming} to ${directory}`, () => rename(incoming, directory));
+  await syncDirectory(dirname(directory));
+}
+
+/**
+ * Removes what dead attempts of exactly this backup left behind. Whatever another backup, cluster or agent writes stays.
+ * @returns the names removed
+ */
+export async function discardAttempts(parentDirectory: string, backupId: string): Promise<readonly string[]> {
+  if (!(await exists(parentDirectory))) return [];
+  const names = await onTarget('list', parentDirectory, () => readdir(parentDirectory));
+  const stale = names.filter((name) => parseIncomingName(name)?.backupId === backupId).sort();
+  for (const name of stale) await removeTree(join(parentDirectory, name));
+  return stale;
+}
+
+export async function removeTree(path: string): Promise<void> {
+  await onTarget('remove', path, () => rm(path, { recursive: true, force: true }));
+}

@@ -1,0 +1,100 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { parseOptions as controllerOptions } from '../../src/controller/options.ts';
+import { parseOptions as agentOptions } from '../../src/node-agent/options.ts';
+
+const deploy = join(import.meta.dirname, '../../deploy');
+
+const Unknowns = z.record(z.string(), z.unknown());
+const Container = z.object({
+  command: z.array(z.string()),
+  securityContext: Unknowns,
+  ports: z.tuple([z.object({ containerPort: z.int() })]),
+  volumeMounts: z.array(z.object({ mountPath: z.string() })).default([]),
+});
+const PodSpec = z.object({
+  hostPID: z.boolean().optional(),
+  hostNetwork: z.boolean().optional(),
+  securityContext: Unknowns,
+  containers: z.tuple([Container]),
+  volumes: z.array(z.object({ hostPath: z.object({ path: z.string() }).optional() })).default([]),
+});
+const Workload = z.object({ spec: z.object({ template: z.object({ spec: PodSpec }) }) });
+
+async function manifest(file: string): Promise<unknown> {
+  return parse(await readFile(join(deploy, file), 'utf8'));
+}
+
+async function pod(file: string): Promise<z.infer<typeof PodSpec>> {
+  return Workload.parse(await manifest(file)).spec.template.spec;
+}
+
+const controller = await pod('controller.yaml');
+const agent = await pod('node-agent.yaml');
+
+describe.each([
+  ['controller', controller],
+  ['node-agent', agent],
+] as const)('the %s', (name, { containers: [container], ...spec }) => {
+  test('runs the program that the build makes', () => {
+    expect(container.command.slice(0, 2)).toEqual(['node', `dist/${name}.js`]);
+  });
+
+  test('is confined as far as its work allows', () => {
+    expect(spec.hostPID).toBeUndefined();
+    expect(spec.hostNetwork).toBeUndefined();
+    expect(spec.securityContext).toMatchObject({ seccompProfile: { type: 'RuntimeDefault' } });
+    expect(container.securityContext).toMatchObject({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    });
+    expect(container.securityContext).not.toHaveProperty('privileged');
+  });
+
+  test('is asked for its health where it answers', () => {
+    expect(container.command).toContain(`--health-port=${container.ports[0].containerPort}`);
+  });
+});
+
+test('the controller is nobody, and adds no capability', () => {
+  expect(controller.securityContext).toMatchObject({ runAsNonRoot: true });
+  expect(controller.containers[0].securityContext).toMatchObject({ capabilities: { drop: ['ALL'] } });
+  expect(controller.containers[0].securityContext['capabilities']).not.toHaveProperty('add');
+  expect(controller.volumes).toEqual([]);
+});
+
+test('the node agent has the two capabilities that mounting and the sockets take', () => {
+  expect(agent.containers[0].securityContext).toMatchObject({
+    capabilities: { add: ['SYS_ADMIN', 'DAC_OVERRIDE'] },
+  });
+});
+
+test("the node agent sees the kubelet's pods, and nothing else of the host", () => {
+  expect(agent.volumes.flatMap(({ hostPath }) => hostPath?.path ?? [])).toEqual(['/var/lib/kubelet/pods']);
+});
+
+test('the controller understands its flags', () => {
+  expect(controllerOptions(controller.containers[0].command.slice(2)).namespace).toBe('tidemark-system');
+});
+
+test('the node agent understands its flags, and may write where it mounts', () => {
+  const [container] = agent.containers;
+  const options = agentOptions(container.command.slice(2));
+  expect(options['pods-dir']).toBe('/pods');
+  const mounted = container.volumeMounts.map(({ mountPath }) => mountPath);
+  expect(mounted.some((path) => options['mount-point'].startsWith(`${path}/`))).toBe(true);
+});
+
+test('the kustomization takes in every manifest', async () => {
+  const { resources } = z
+    .object({ resources: z.array(z.string()) })
+    .parse(await manifest('kustomization.yaml'));
+  const files = (await readdir(deploy, { recursive: true })).filter(
+    (file) => file.endsWith('.yaml') && !file.startsWith('samples/') && file !== 'kustomization.yaml',
+  );
+  expect(resources.toSorted()).toEqual(files.toSorted());
+});

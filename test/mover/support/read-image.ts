@@ -1,0 +1,47 @@
+import { CLUSTER_BYTES, TABLE_ENTRIES } from '../../../src/mover/qcow2/layout.ts';
+import type { ClusterSink } from '../../../src/mover/qcow2/writer.ts';
+
+/** An image in memory, and a second opinion on what it says: a plain reader of qcow2, apart from the writer's code. */
+export class MemoryImage implements ClusterSink {
+  readonly #clusters: Buffer[] = [Buffer.alloc(CLUSTER_BYTES)];
+
+  append(clusters: Buffer): number {
+    const offset = this.#clusters.length * CLUSTER_BYTES;
+    for (let at = 0; at < clusters.length; at += CLUSTER_BYTES) {
+      this.#clusters.push(Buffer.from(clusters.subarray(at, at + CLUSTER_BYTES)));
+    }
+    return offset;
+  }
+
+  setFirst(cluster: Buffer): void {
+    this.#clusters[0] = Buffer.from(cluster);
+  }
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.#clusters);
+  }
+}
+
+/** The disk an image describes, on top of its parent's. */
+export function readImage(bytes: Buffer, parent: Buffer = Buffer.alloc(0)): Buffer {
+  const size = Number(bytes.readBigUInt64BE(24));
+  const l1 = Number(bytes.readBigUInt64BE(40));
+  const disk = Buffer.alloc(size);
+  parent.copy(disk);
+  for (let offset = 0; offset < size; offset += CLUSTER_BYTES) {
+    const cluster = offset / CLUSTER_BYTES;
+    const l2 = hostOffset(bytes, l1 + Math.floor(cluster / TABLE_ENTRIES) * 8);
+    if (l2 === 0) continue;
+    const entry = l2 + (cluster % TABLE_ENTRIES) * 8;
+    const host = hostOffset(bytes, entry);
+    const end = Math.min(offset + CLUSTER_BYTES, size);
+    if ((bytes.readUInt32BE(entry + 4) & 1) === 1) disk.fill(0, offset, end);
+    else if (host !== 0) bytes.copy(disk, offset, host, host + end - offset);
+  }
+  return disk;
+}
+
+/** Bits 9 to 55 of a table entry. */
+function hostOffset(bytes: Buffer, at: number): number {
+  return Number(bytes.readBigUInt64BE(at) & 0x00fffffffffffe00n);
+}

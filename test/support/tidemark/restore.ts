@@ -1,0 +1,49 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run } from '../launcher/index.ts';
+import type { Installation } from './installation.ts';
+import type { Point } from './points.ts';
+
+const MOVER = new URL('../../../src/mover/main.ts', import.meta.url).pathname;
+
+/** The command that restores one volume by hand. */
+export function restoreCommand(from: string, volume: string, to: string): readonly string[] {
+  return [process.execPath, MOVER, 'restore', '--from', from, '--volume', volume, '--to', to];
+}
+
+/** Restores every disk of a point, and says whether each is byte for byte what it held then. */
+export async function restoresExactly(
+  tidemark: Installation,
+  point: Point,
+): Promise<ReadonlyMap<string, boolean>> {
+  const from = join(tidemark.repository, point.backup.status?.plan?.path ?? '');
+  const same = new Map<string, boolean>();
+  for (const [volume, held] of point.held) {
+    const to = join(tidemark.directory, `restored-${point.backup.metadata.name}-${volume}.raw`);
+    await run(restoreCommand(from, volume, to));
+    same.set(volume, await identical(held.file, to));
+    await rm(to);
+  }
+  return same;
+}
+
+/** Proves every byte of a backup and of the chain under it. */
+export async function verifyChain(tidemark: Installation, point: Point): Promise<void> {
+  await run([
+    process.execPath,
+    MOVER,
+    'verify',
+    join(tidemark.repository, point.backup.status?.plan?.path ?? ''),
+    '--chain',
+  ]);
+}
+
+/** `qemu-img` is the judge. With -s, a difference in size counts too. */
+async function identical(one: string, other: string): Promise<boolean> {
+  try {
+    await run(['qemu-img', 'compare', '-s', '-f', 'raw', '-F', 'raw', one, other]);
+    return true;
+  } catch {
+    return false;
+  }
+}
