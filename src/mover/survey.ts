@@ -21,16 +21,20 @@ export interface SurveyPlan {
   readonly parentSizeBytes: number;
 }
 
+/** The part of a connection that a survey needs. */
+export type Surveyable = Pick<NbdConnection, 'sizeBytes' | 'contexts' | 'blockStatus'>;
+
 /** One question to the server covers at most so much; its map takes one byte a cluster. NBD lengths end at 4 GiB. */
 const WINDOW_BYTES = 2 * 1024 * 1024 * 1024;
 
 /** What to do with each part of the disk: in order, without a gap, from 0 to its end. */
 export async function* survey(
-  source: NbdConnection,
+  source: Surveyable,
   plan: SurveyPlan,
+  windowBytes = WINDOW_BYTES,
 ): AsyncGenerator<CopyExtent, void, void> {
-  for (let offset = 0; offset < source.sizeBytes; offset += WINDOW_BYTES) {
-    const map = emptyClusterMap(offset, Math.min(WINDOW_BYTES, source.sizeBytes - offset), CLUSTER_BYTES);
+  for (let offset = 0; offset < source.sizeBytes; offset += windowBytes) {
+    const map = emptyClusterMap(offset, Math.min(windowBytes, source.sizeBytes - offset), CLUSTER_BYTES);
     if (plan.dirtyContext === null) paintDirtyFrom(map, 0);
     else if (plan.parentSizeBytes < source.sizeBytes) paintDirtyFrom(map, plan.parentSizeBytes);
     await ask(source, plan, map);
@@ -38,7 +42,7 @@ export async function* survey(
   }
 }
 
-async function ask(source: NbdConnection, plan: SurveyPlan, map: ClusterMap): Promise<void> {
+async function ask(source: Surveyable, plan: SurveyPlan, map: ClusterMap): Promise<void> {
   const end = map.offset + map.length;
   if (source.contexts.size === 0)
     return paintAllocation(map, [{ offset: map.offset, length: map.length, flags: 0 }]);

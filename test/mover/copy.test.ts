@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Extent } from '../../src/domain/extents.ts';
 import { copyDisk } from '../../src/mover/copy.ts';
@@ -12,15 +12,32 @@ import { MemoryImage, readImage } from './support/read-image.ts';
 
 const CONTEXTS = ['base:allocation', 'qemu:dirty-bitmap:b'] as const;
 
-async function copy(disk: FakeDisk, parent: Buffer | null, signal = new AbortController().signal): Promise<{ image: Buffer; totals: object; bytesRead: number }> {
+async function copy(
+  disk: FakeDisk,
+  parent: Buffer | null,
+  signal = new AbortController().signal,
+): Promise<{ image: Buffer; totals: object; bytesRead: number }> {
   await using server = await serveFake(disk);
-  const connection = await connectNbd({ address: server.address, contexts: CONTEXTS, stallMilliseconds: 10_000 }, signal);
+  const connection = await connectNbd(
+    { address: server.address, contexts: CONTEXTS, stallMilliseconds: 10_000 },
+    signal,
+  );
   try {
     const memory = new MemoryImage();
-    const shape = { virtualSizeBytes: roundUpToSector(connection.sizeBytes), backingFile: parent ? '../p/vda.qcow2' : null };
+    const shape = {
+      virtualSizeBytes: roundUpToSector(connection.sizeBytes),
+      backingFile: parent ? '../p/vda.qcow2' : null,
+    };
     const writer = new Qcow2Writer(memory, shape);
-    const plan = parent ? { dirtyContext: CONTEXTS[1], parentSizeBytes: parent.length } : { dirtyContext: null, parentSizeBytes: 0 };
-    const { bytesRead } = await copyDisk(connection, writer, { ...plan, pace: paced(undefined), onProgress: () => {} }, signal);
+    const plan = parent
+      ? { dirtyContext: CONTEXTS[1], parentSizeBytes: parent.length }
+      : { dirtyContext: null, parentSizeBytes: 0 };
+    const { bytesRead } = await copyDisk(
+      connection,
+      writer,
+      { ...plan, pace: paced(undefined), onProgress: () => {} },
+      signal,
+    );
     writer.finish();
     return { image: memory.bytes, totals: writer.totals, bytesRead };
   } finally {
@@ -31,7 +48,10 @@ async function copy(disk: FakeDisk, parent: Buffer | null, signal = new AbortCon
 /** A disk as a parent held it, and as it is now: stretches written, zeroed (told as zeros or not) or left alone, cut anywhere. */
 const history = fc.record({
   parentBytes: fc.integer({ min: 1, max: 900 }).map((sectors) => sectors * 512),
-  grownBytes: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 400 }).map((sectors) => sectors * 512)),
+  grownBytes: fc.oneof(
+    fc.constant(0),
+    fc.integer({ min: 1, max: 400 }).map((sectors) => sectors * 512),
+  ),
   steps: fc.array(
     fc.record({
       at: fc.nat(1_000_000),
@@ -54,7 +74,11 @@ function extentsOf(flags: Uint8Array): Extent[] {
   return list;
 }
 
-function play({ parentBytes, grownBytes, steps }: Pick<typeof history extends fc.Arbitrary<infer T> ? T : never, 'parentBytes' | 'grownBytes' | 'steps'>) {
+function play({
+  parentBytes,
+  grownBytes,
+  steps,
+}: Pick<typeof history extends fc.Arbitrary<infer T> ? T : never, 'parentBytes' | 'grownBytes' | 'steps'>) {
   const parent = Buffer.alloc(parentBytes, 0x41);
   const now = Buffer.alloc(parentBytes + grownBytes);
   parent.copy(now);
@@ -77,7 +101,8 @@ test('whatever extents the server tells, parent and incremental together are the
     fc.asyncProperty(history, async ({ cut, reorder, ...steps }) => {
       const { parent, now, contexts } = play(steps);
       // Each context is told at another length.
-      const cutStatus = (extents: readonly Extent[], context: string) => extents.slice(0, context === 'base:allocation' ? cut : 1);
+      const cutStatus = (extents: readonly Extent[], context: string) =>
+        extents.slice(0, context === 'base:allocation' ? cut : 1);
       const { image } = await copy({ content: now, contexts, cutStatus, reorder }, parent);
       expect(readImage(image, parent).equals(now)).toBe(true);
     }),
@@ -129,5 +154,7 @@ test('an abort in the middle ends the copy with its reason', async () => {
     if (request.offset > 0) abort.abort(new Aborted('a test'));
     return honest;
   };
-  await expect(copy({ content: Buffer.alloc(8 * 1024 * 1024, 1), answer }, null, abort.signal)).rejects.toMatchObject({ reason: 'Aborted' });
+  await expect(
+    copy({ content: Buffer.alloc(8 * 1024 * 1024, 1), answer }, null, abort.signal),
+  ).rejects.toMatchObject({ reason: 'Aborted' });
 });

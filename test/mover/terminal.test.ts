@@ -23,19 +23,38 @@ test.each([
 
 test('progress tells bar, share, rate and time left', () => {
   const MiB = 2 ** 20;
-  const progress = { volume: 'vda', phase: 'copying', bytesDone: 512 * MiB, bytesTotal: 2048 * MiB, bytesRead: 256 * MiB, bytesStored: 0 } as const;
-  expect(formatProgress(progress, 2000)).toBe('vda copying ██████░░░░░░░░░░░░░░░░░░  25% 256 MiB read, 128 MiB/s, 6s left');
+  const progress = {
+    volume: 'vda',
+    phase: 'copying',
+    bytesDone: 512 * MiB,
+    bytesTotal: 2048 * MiB,
+    bytesRead: 256 * MiB,
+    bytesStored: 0,
+  } as const;
+  expect(formatProgress(progress, 2000)).toBe(
+    'vda copying ██████░░░░░░░░░░░░░░░░░░  25% 256 MiB read, 128 MiB/s, 6s left',
+  );
 });
 
 test('progress of an empty disk does not divide by nothing', () => {
-  const progress = { volume: 'vda', phase: 'copying', bytesDone: 0, bytesTotal: 0, bytesRead: 0, bytesStored: 0 } as const;
+  const progress = {
+    volume: 'vda',
+    phase: 'copying',
+    bytesDone: 0,
+    bytesTotal: 0,
+    bytesRead: 0,
+    bytesStored: 0,
+  } as const;
   expect(formatProgress(progress, 0)).toContain('100% 0 B read, 0 B/s');
 });
 
 test('reports come at most twice a second, and at each change of phase', () => {
   let now = 0;
   const told: string[] = [];
-  const meter = throttled(({ phase, bytesDone }) => told.push(`${phase} ${bytesDone}`), () => now);
+  const meter = throttled(
+    ({ phase, bytesDone }) => told.push(`${phase} ${bytesDone}`),
+    () => now,
+  );
   const say = (phase: 'copying' | 'syncing', bytesDone: number): void =>
     meter({ volume: 'vda', phase, bytesDone, bytesTotal: 9, bytesRead: 0, bytesStored: 0 });
   for (now = 0; now < 1100; now += 100) say('copying', now);
@@ -44,7 +63,12 @@ test('reports come at most twice a second, and at each change of phase', () => {
 });
 
 test('a table has columns as wide as they need to be', () => {
-  expect(formatTable([['A', 'BB'], ['long', 'x']])).toBe('A     BB\nlong  x');
+  expect(
+    formatTable([
+      ['A', 'BB'],
+      ['long', 'x'],
+    ]),
+  ).toBe('A     BB\nlong  x');
 });
 
 test.each([

@@ -96,8 +96,9 @@ async function checkSize(path: string, volume: string, bytes: number): Promise<v
   const { size } = await stat(path).catch((cause: unknown) => {
     throw lookFault(volume, path, cause);
   });
-  if (size !== bytes)
-    throw new Fault('Damaged', volume, path, `has ${size} bytes, where ${bytes} were written`);
+  if (size === bytes) return;
+  const lost = size < bytes ? `: bytes ${size} to ${bytes - 1} are missing` : '';
+  throw new Fault('Damaged', volume, path, `has ${size} bytes, where ${bytes} were written${lost}`);
 }
 
 async function readFirst(path: string, volume: string): Promise<Buffer> {

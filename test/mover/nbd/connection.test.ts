@@ -51,6 +51,24 @@ async function reasonOf(promise: Promise<unknown>): Promise<string> {
   return 'no error';
 }
 
+const lie = (answer: NonNullable<FakeDisk['answer']>): Partial<FakeDisk> => ({ answer });
+
+const readSome = (connection: NbdConnection): Promise<string> =>
+  reasonOf(connection.read(0, Buffer.alloc(512)));
+
+const idle = async (connection: NbdConnection): Promise<string> => {
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  return await readSome(connection);
+};
+
+const open = async (disk: Partial<FakeDisk>): Promise<string> =>
+  await reasonOf(withFake(disk, () => Promise.resolve(), 300));
+
+const optionError = (type: number) => (option: number) =>
+  option === 7
+    ? Buffer.concat([Buffer.from('0003e889045565a9', 'hex'), u32(7), u32(type), u32(3), Buffer.from('why')])
+    : undefined;
+
 describe('an honest server, however awkward, is read exactly', () => {
   test.each<[string, Partial<FakeDisk>]>([
     ['plain', {}],
@@ -67,10 +85,7 @@ describe('an honest server, however awkward, is read exactly', () => {
         answer: (request, honest) =>
           request.command !== 0
             ? honest
-            : [
-                dataChunk(request, 100, content.subarray(0, 100), false),
-                holeChunk(request, 0, 100, true),
-              ],
+            : [dataChunk(request, 100, content.subarray(0, 100), false), holeChunk(request, 0, 100, true)],
       },
     ],
   ])('%s', async (_, disk) => {
@@ -100,7 +115,10 @@ test('an error in mid-reply fails that read alone, with the errno, and the conne
     {
       answer: (request, honest) =>
         request.offset === 65536
-          ? [dataChunk(request, 65536, content.subarray(0, 512), false), errorChunk(request, 5, 'bad\u0007 sector')]
+          ? [
+              dataChunk(request, 65536, content.subarray(0, 512), false),
+              errorChunk(request, 5, 'bad\u0007 sector'),
+            ]
           : honest,
     },
     async (connection) => {
@@ -108,14 +126,16 @@ test('an error in mid-reply fails that read alone, with the errno, and the conne
       const good = Buffer.alloc(65536);
       await connection.read(0, good);
       expect(await failed).toBeInstanceOf(NbdServerError);
-      expect(await failed).toMatchObject({ errno: 5, message: expect.stringMatching(/65536.*EIO \(bad {2}sector\)/) });
+      expect(await failed).toMatchObject({
+        errno: 5,
+        message: expect.stringMatching(/65536.*EIO \(bad {2}sector\)/),
+      });
       expect(good.equals(content.subarray(0, 65536))).toBe(true);
     },
   );
 });
 
 describe('a server that lies ends in NbdProtocolError', () => {
-  const lie = (answer: NonNullable<FakeDisk['answer']>): Partial<FakeDisk> => ({ answer });
   test.each<[string, Partial<FakeDisk>]>([
     ['more data than asked', lie((r) => [dataChunk(r, r.offset, Buffer.alloc(r.length + 1), true)])],
     ['less data than asked', lie((r) => [dataChunk(r, r.offset, Buffer.alloc(r.length - 1), true)])],
@@ -129,57 +149,94 @@ describe('a server that lies ends in NbdProtocolError', () => {
       ]),
     ],
     ['a hole of 4 GiB', lie((r) => [holeChunk(r, r.offset, 0xffffffff, true)])],
-    ['a chunk claiming 4 GiB', lie((r) => [Buffer.concat([dataChunk(r, r.offset, Buffer.alloc(1), true).subarray(0, 16), u32(0xffffffff), Buffer.alloc(64)])])],
+    [
+      'a chunk claiming 4 GiB',
+      lie((r) => [
+        Buffer.concat([
+          dataChunk(r, r.offset, Buffer.alloc(1), true).subarray(0, 16),
+          u32(0xffffffff),
+          Buffer.alloc(64),
+        ]),
+      ]),
+    ],
     ['an offset beyond 2^53', lie((r) => [chunk(r, 1, Buffer.alloc(9, 0xff), true)])],
     ['an unknown cookie', lie((r) => [chunk({ ...r, cookie: r.cookie + 77n }, 0, Buffer.alloc(0), true)])],
-    ['a cookie beyond 2^32', lie((r) => [chunk({ ...r, cookie: r.cookie + (1n << 40n) }, 0, Buffer.alloc(0), true)])],
+    [
+      'a cookie beyond 2^32',
+      lie((r) => [chunk({ ...r, cookie: r.cookie + (1n << 40n) }, 0, Buffer.alloc(0), true)]),
+    ],
     ['no magic number', lie(() => [Buffer.alloc(64, 1)])],
     ['an unknown chunk type', lie((r) => [chunk(r, 9, Buffer.alloc(4), true)])],
     ['a block status to a read', lie((r) => [chunk(r, 5, Buffer.alloc(12), true)])],
-    ['an error message longer than its chunk', lie((r) => [chunk(r, 0x8001, Buffer.from([0, 0, 0, 5, 255, 255]), true)])],
-    ['a simple reply after structured ones were agreed', lie((r) => [Buffer.concat([u32(0x67446698), u32(0), chunk(r, 0, Buffer.alloc(0), true).subarray(8, 16), Buffer.alloc(r.length)])])],
+    [
+      'an error message longer than its chunk',
+      lie((r) => [chunk(r, 0x8001, Buffer.from([0, 0, 0, 5, 255, 255]), true)]),
+    ],
+    [
+      'a simple reply after structured ones were agreed',
+      lie((r) => [
+        Buffer.concat([
+          u32(0x67446698),
+          u32(0),
+          chunk(r, 0, Buffer.alloc(0), true).subarray(8, 16),
+          Buffer.alloc(r.length),
+        ]),
+      ]),
+    ],
   ])('%s', async (_, disk) => {
-    expect(await withFake(disk, (connection) => reasonOf(connection.read(4096, Buffer.alloc(8192))))).toBe('NbdProtocolError');
+    expect(await withFake(disk, (connection) => reasonOf(connection.read(4096, Buffer.alloc(8192))))).toBe(
+      'NbdProtocolError',
+    );
   });
 
   test.each<[string, NonNullable<FakeDisk['answer']>]>([
     ['no extents', (r) => [chunk(r, 5, u32(1), true)]],
     ['an extent of no length', (r) => [chunk(r, 5, Buffer.concat([u32(1), u32(0), u32(0)]), true)]],
     ['a context nobody asked for', (r) => [chunk(r, 5, Buffer.concat([u32(9), u32(512), u32(0)]), true)]],
-    ['one context twice', (r) => [0, 1].map((last) => chunk(r, 5, Buffer.concat([u32(1), u32(512), u32(0)]), last === 1))],
+    [
+      'one context twice',
+      (r) => [0, 1].map((last) => chunk(r, 5, Buffer.concat([u32(1), u32(512), u32(0)]), last === 1)),
+    ],
     ['no context at all', (r) => [chunk(r, 0, Buffer.alloc(0), true)]],
     ['data', (r) => [dataChunk(r, 0, Buffer.alloc(512), true)]],
-    ['16 MiB of extents', (r) => [Buffer.concat([chunk(r, 5, Buffer.alloc(4), true).subarray(0, 16), u32(0x1000004)])]],
+    [
+      '16 MiB of extents',
+      (r) => [Buffer.concat([chunk(r, 5, Buffer.alloc(4), true).subarray(0, 16), u32(0x1000004)])],
+    ],
   ])('block status: %s', async (_, answer) => {
-    expect(await withFake({ answer }, (connection) => reasonOf(connection.blockStatus(0, 65536)))).toBe('NbdProtocolError');
+    expect(await withFake({ answer }, (connection) => reasonOf(connection.blockStatus(0, 65536)))).toBe(
+      'NbdProtocolError',
+    );
   });
 });
 
 describe('a server that goes away or falls silent', () => {
   test('ends every open read with NbdGone when it hangs up', async () => {
-    const reasons = await withFake({ answer: (r, honest) => (r.offset > 0 ? 'hangup' : honest) }, async (connection) => {
-      await connection.read(0, Buffer.alloc(512));
-      const open = [1, 2, 3].map((n) => reasonOf(connection.read(n * 4096, Buffer.alloc(512))));
-      return [...(await Promise.all(open)), await reasonOf(connection.read(0, Buffer.alloc(512)))];
-    });
+    const reasons = await withFake(
+      { answer: (r, honest) => (r.offset > 0 ? 'hangup' : honest) },
+      async (connection) => {
+        await connection.read(0, Buffer.alloc(512));
+        const open = [1, 2, 3].map((n) => reasonOf(connection.read(n * 4096, Buffer.alloc(512))));
+        return [...(await Promise.all(open)), await reasonOf(connection.read(0, Buffer.alloc(512)))];
+      },
+    );
     expect(reasons).toEqual(['NbdGone', 'NbdGone', 'NbdGone', 'NbdGone']);
   });
 
   test('is NbdGone when it says it is shutting down', async () => {
-    const answer: FakeDisk['answer'] = (r) => [errorChunk(r, 108, 'bye')];
-    expect(await withFake({ answer }, (connection) => reasonOf(connection.read(0, Buffer.alloc(512))))).toBe('NbdGone');
+    expect(
+      await withFake(
+        lie((r) => [errorChunk(r, 108, 'bye')]),
+        readSome,
+      ),
+    ).toBe('NbdGone');
   });
 
   test('is NbdSilent when it owes an answer for too long', async () => {
-    const silent = (connection: NbdConnection): Promise<string> => reasonOf(connection.read(0, Buffer.alloc(512)));
-    expect(await withFake({ answer: () => null }, silent, 100)).toBe('NbdSilent');
+    expect(await withFake({ answer: () => null }, readSome, 100)).toBe('NbdSilent');
   });
 
   test('is left alone while it owes nothing', async () => {
-    const idle = async (connection: NbdConnection): Promise<string> => {
-      await new Promise((resolve) => setTimeout(resolve, 250));
-      return await reasonOf(connection.read(0, Buffer.alloc(512)));
-    };
     expect(await withFake({}, idle, 100)).toBe('no error');
   });
 
@@ -191,18 +248,31 @@ describe('a server that goes away or falls silent', () => {
 });
 
 describe('opening an export', () => {
-  const open = async (disk: Partial<FakeDisk>): Promise<string> => await reasonOf(withFake(disk, () => Promise.resolve(), 300));
-  const optionError = (type: number) => (option: number) =>
-    option === 7 ? Buffer.concat([Buffer.from('0003e889045565a9', 'hex'), u32(7), u32(type), u32(3), Buffer.from('why')]) : undefined;
   test.each<[string, Partial<FakeDisk>, string]>([
     ['is refused without the export', { option: optionError(0x80000006) }, 'NbdRefused'],
     ['is refused when TLS is demanded', { option: optionError(0x80000005) }, 'NbdRefused'],
-    ['is refused by an old-style server', { greeting: Buffer.from('4e42444d414749430000420281861253' + '00'.repeat(40), 'hex') }, 'NbdRefused'],
-    ['fails on anything else that speaks', { greeting: Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n') }, 'NbdProtocolError'],
+    [
+      'is refused by an old-style server',
+      { greeting: Buffer.from('4e42444d414749430000420281861253' + '00'.repeat(40), 'hex') },
+      'NbdRefused',
+    ],
+    [
+      'fails on anything else that speaks',
+      { greeting: Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n') },
+      'NbdProtocolError',
+    ],
     ['fails on a server that says nothing', { greeting: null }, 'NbdSilent'],
     ['is refused when the server hangs up', { option: () => 'hangup' }, 'NbdRefused'],
-    ['fails on an option reply of 4 GiB', { option: (option, honest) => Buffer.concat([honest.subarray(0, 16), u32(0xffffffff)]) }, 'NbdProtocolError'],
-    ['fails on a reply to another option', { option: () => Buffer.concat([Buffer.from('0003e889045565a9', 'hex'), u32(99), u32(1), u32(0)]) }, 'NbdProtocolError'],
+    [
+      'fails on an option reply of 4 GiB',
+      { option: (option, honest) => Buffer.concat([honest.subarray(0, 16), u32(0xffffffff)]) },
+      'NbdProtocolError',
+    ],
+    [
+      'fails on a reply to another option',
+      { option: () => Buffer.concat([Buffer.from('0003e889045565a9', 'hex'), u32(99), u32(1), u32(0)]) },
+      'NbdProtocolError',
+    ],
     ['works', {}, 'no error'],
   ])('%s', async (_, disk, reason) => {
     expect(await open(disk)).toBe(reason);
@@ -212,13 +282,19 @@ describe('opening an export', () => {
     await using server = await serveFake({ content });
     const address = { ...server.address, connect: { path: '/nowhere/s' } };
     const failed = connectNbd({ address, contexts, stallMilliseconds: 1000 }, never);
-    await expect(failed).rejects.toMatchObject({ reason: 'NbdRefused', message: expect.stringContaining('ENOENT') });
+    await expect(failed).rejects.toMatchObject({
+      reason: 'NbdRefused',
+      message: expect.stringContaining('ENOENT'),
+    });
   });
 
   test('asks for contexts by name and learns which were granted', async () => {
     await using server = await serveFake({ content, contexts: allData });
     const wanted = ['base:allocation', 'qemu:dirty-bitmap:cp1'];
-    const connection = await connectNbd({ address: server.address, contexts: wanted, stallMilliseconds: 1000 }, never);
+    const connection = await connectNbd(
+      { address: server.address, contexts: wanted, stallMilliseconds: 1000 },
+      never,
+    );
     await connection.close();
     expect([...connection.contexts.keys()]).toEqual(['base:allocation']);
   });
@@ -227,7 +303,10 @@ describe('opening an export', () => {
 test('an abort ends what is under way with its own reason', async () => {
   await using server = await serveFake({ content, answer: () => null });
   const abort = new AbortController();
-  const connection = await connectNbd({ address: server.address, contexts: [], stallMilliseconds: 10_000 }, abort.signal);
+  const connection = await connectNbd(
+    { address: server.address, contexts: [], stallMilliseconds: 10_000 },
+    abort.signal,
+  );
   const read = reasonOf(connection.read(0, Buffer.alloc(512)));
   abort.abort(new Aborted('a test'));
   expect(await read).toBe('Aborted');

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { MoverError } from '../../../src/mover/errors.ts';
 import { handshake, type NbdExport } from '../../../src/mover/nbd/handshake.ts';
@@ -46,7 +46,13 @@ function openRequests(): Map<number, Request> {
 const u32 = fc.oneof(fc.constantFrom(0, 1, 2, 4, 8, 12, 4096, 0xffffffff), fc.nat(5000));
 /** Something like a chunk: right magic and cookie most of the time, numbers near the edges. */
 const chunkLike = fc
-  .record({ flags: fc.nat(1), type: fc.constantFrom(0, 1, 2, 5, 0x8001, 0x8002, 3, 0x9000), cookie: fc.constantFrom(1, 2, 3), length: u32, body: fc.uint8Array({ maxLength: 40 }) })
+  .record({
+    flags: fc.nat(1),
+    type: fc.constantFrom(0, 1, 2, 5, 0x8001, 0x8002, 3, 0x9000),
+    cookie: fc.constantFrom(1, 2, 3),
+    length: u32,
+    body: fc.uint8Array({ maxLength: 40 }),
+  })
   .map(({ flags, type, cookie, length, body }) => {
     const head = Buffer.alloc(20);
     head.writeUInt32BE(0x668e33ef, 0);
@@ -59,9 +65,11 @@ const chunkLike = fc
 
 describe('whatever bytes come, a parser ends in a typed error, in an answer, or wants more', () => {
   test('replies, of random bytes', () => {
-    fc.assert(fc.property(fc.uint8Array({ minLength: 20, maxLength: 300 }), (bytes) => {
-      expect(feed(replies(openRequests(), agreed), Buffer.from(bytes))?.reason).toBe('NbdProtocolError');
-    }));
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 20, maxLength: 300 }), (bytes) => {
+        expect(feed(replies(openRequests(), agreed), Buffer.from(bytes))?.reason).toBe('NbdProtocolError');
+      }),
+    );
   });
 
   test('replies, of almost right bytes', () => {
@@ -76,19 +84,26 @@ describe('whatever bytes come, a parser ends in a typed error, in an answer, or 
 
   test('the handshake, after a right greeting', () => {
     const greeting = Buffer.from('NBDMAGICIHAVEOPT\0\x03', 'latin1');
-    const optionReply = fc.record({ option: fc.constantFrom(7, 8, 10), type: fc.constantFrom(1, 3, 4, 0x80000001, 0x80000006), body: fc.uint8Array({ maxLength: 20 }) }).map(
-      ({ option, type, body }) => {
+    const optionReply = fc
+      .record({
+        option: fc.constantFrom(7, 8, 10),
+        type: fc.constantFrom(1, 3, 4, 0x80000001, 0x80000006),
+        body: fc.uint8Array({ maxLength: 20 }),
+      })
+      .map(({ option, type, body }) => {
         const head = Buffer.alloc(20);
         head.writeBigUInt64BE(0x3e889045565a9n, 0);
         head.writeUInt32BE(option, 8);
         head.writeUInt32BE(type, 12);
         head.writeUInt32BE(body.length, 16);
         return Buffer.concat([head, body]);
-      },
-    );
+      });
     fc.assert(
       fc.property(fc.array(optionReply, { maxLength: 8 }), (answers) => {
-        const error = feed(handshake('x', ['base:allocation'], () => {}), Buffer.concat([greeting, ...answers]));
+        const error = feed(
+          handshake('x', ['base:allocation'], () => {}),
+          Buffer.concat([greeting, ...answers]),
+        );
         expect([undefined, 'NbdProtocolError', 'NbdRefused']).toContain(error?.reason);
       }),
       { numRuns: 2000 },
@@ -107,10 +122,15 @@ describe('an NBD URI', () => {
     expect(parseNbdUri(uri)).toEqual({ ...expected, uri });
   });
 
-  test.each(['', 'vda', '/dev/sda', 'http://x/vda', 'nbd+unix:///vda', `nbd+unix:///vda?socket=/${'x'.repeat(107)}`, 'nbd+unix:///%zz?socket=/s'])(
-    '"%s" is refused',
-    (uri) => {
-      expect(() => parseNbdUri(uri)).toThrow(expect.objectContaining({ reason: 'SourceInvalid' }));
-    },
-  );
+  test.each([
+    '',
+    'vda',
+    '/dev/sda',
+    'http://x/vda',
+    'nbd+unix:///vda',
+    `nbd+unix:///vda?socket=/${'x'.repeat(107)}`,
+    'nbd+unix:///%zz?socket=/s',
+  ])('"%s" is refused', (uri) => {
+    expect(() => parseNbdUri(uri)).toThrow(expect.objectContaining({ reason: 'SourceInvalid' }));
+  });
 });

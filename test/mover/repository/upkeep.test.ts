@@ -16,11 +16,25 @@ beforeEach(() => {
 });
 
 test('discard removes the attempts of exactly one backup', async () => {
-  for (const name of ['.incoming-b-1', '.incoming-b-12', '.incoming-b-1-1', '.incoming-bb-1', '.incoming-b-x', 'b', 'b-1']) {
+  for (const name of [
+    '.incoming-b-1',
+    '.incoming-b-12',
+    '.incoming-b-1-1',
+    '.incoming-bb-1',
+    '.incoming-b-x',
+    'b',
+    'b-1',
+  ]) {
     mkdirSync(join(root, name));
   }
   expect(await discardAttempts(root, 'b')).toEqual(['.incoming-b-1', '.incoming-b-12']);
-  expect(readdirSync(root).sort()).toEqual(['.incoming-b-1-1', '.incoming-b-x', '.incoming-bb-1', 'b', 'b-1']);
+  expect(readdirSync(root).sort()).toEqual([
+    '.incoming-b-1-1',
+    '.incoming-b-x',
+    '.incoming-bb-1',
+    'b',
+    'b-1',
+  ]);
 });
 
 test('discard finds nothing where nothing is', async () => {
@@ -28,15 +42,23 @@ test('discard finds nothing where nothing is', async () => {
 });
 
 test('of many who mark a repository at once, one wins and all agree', async () => {
-  const marks = await Promise.all(Array.from({ length: 8 }, (_, i) => ensureMark(root, undefined, `id-${i}`)));
+  const marks = await Promise.all(
+    Array.from({ length: 8 }, (_, i) => ensureMark(root, undefined, `id-${i}`)),
+  );
   expect(new Set(marks.map(({ repositoryId }) => repositoryId)).size).toBe(1);
   expect(readdirSync(root)).toEqual(['tidemark.json']);
 });
 
-test.each(['', 'x', '{}', '{"formatVersion":2,"repositoryId":"x"}'])('a mark that says %j is not understood, and not touched', async (content) => {
-  writeFileSync(join(root, 'tidemark.json'), content);
-  expect(await failureOf(ensureMark(root, undefined, 'new'))).toMatchObject({ reason: 'RepositoryUnknown', exitCode: 4 });
-});
+test.each(['', 'x', '{}', '{"formatVersion":2,"repositoryId":"x"}'])(
+  'a mark that says %j is not understood, and not touched',
+  async (content) => {
+    writeFileSync(join(root, 'tidemark.json'), content);
+    expect(await failureOf(ensureMark(root, undefined, 'new'))).toMatchObject({
+      reason: 'RepositoryUnknown',
+      exitCode: 4,
+    });
+  },
+);
 
 test('a directory without a mark has none', async () => {
   expect(await readMark(root)).toBeNull();
@@ -53,17 +75,26 @@ test('a probe tells the room there is, and leaves nothing', async () => {
 });
 
 test('a probe of a directory that is not there says so', async () => {
-  expect(await failureOf(probe(join(root, 'absent'), context))).toMatchObject({ reason: 'TargetMissing', exitCode: 4 });
+  expect(await failureOf(probe(join(root, 'absent'), context))).toMatchObject({
+    reason: 'TargetMissing',
+    exitCode: 4,
+  });
 });
 
 test('the catalogue lists backups by path, good or not, and nothing hidden', async () => {
   await using server = await serveFake({ content: Buffer.alloc(65536, 1) });
-  for (const id of ['b1', 'b0', 'b2']) await backup(jobFor(root, id, [{ name: 'vda', type: 'Full', source: server.address.uri }]));
+  for (const id of ['b1', 'b0', 'b2'])
+    await backup(jobFor(root, id, [{ name: 'vda', type: 'Full', source: server.address.uri }]));
   mkdirSync(join(root, 'c/ns/vm-1/.incoming-b3-1'));
   writeFileSync(join(root, 'c/ns/vm-1/.incoming-b3-1/manifest.json'), '{}');
   chmodSync(join(root, 'c/ns/vm-1/b2/manifest.json'), 0o600);
   writeFileSync(join(root, 'c/ns/vm-1/b2/manifest.json'), '{}');
   const found: string[] = [];
-  for await (const { path, manifest } of findBackups(root)) found.push(`${path} ${'reason' in manifest ? manifest.reason : ''}`);
-  expect(found).toEqual(['c/ns/vm-1/b0 NoEarlierBackup', 'c/ns/vm-1/b1 NoEarlierBackup', 'c/ns/vm-1/b2 BackupDataDamaged']);
+  for await (const { path, manifest } of findBackups(root))
+    found.push(`${path} ${'reason' in manifest ? manifest.reason : ''}`);
+  expect(found).toEqual([
+    'c/ns/vm-1/b0 NoEarlierBackup',
+    'c/ns/vm-1/b1 NoEarlierBackup',
+    'c/ns/vm-1/b2 BackupDataDamaged',
+  ]);
 });

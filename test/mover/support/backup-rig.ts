@@ -15,7 +15,12 @@ export function temporaryDirectory(): { readonly path: string } & Disposable {
 type Volume = BackupJobInput['volumes'][number];
 
 /** A lawful job for `<root>/c/ns/vm-1/<id>`; what is given wins. */
-export function jobFor(root: string, id: string, volumes: readonly Volume[], overrides: Partial<BackupJobInput> = {}): BackupJobInput {
+export function jobFor(
+  root: string,
+  id: string,
+  volumes: readonly Volume[],
+  overrides: Partial<BackupJobInput> = {},
+): BackupJobInput {
   const parent = volumes.find((volume) => volume.type === 'Incremental');
   return {
     directory: join(root, 'c', 'ns', 'vm-1', id),
@@ -43,11 +48,17 @@ export const quiet: BackupContext = {
   inRepository: true,
 };
 
-export async function backup(job: BackupJobInput, signal = new AbortController().signal, context = quiet): Promise<BackupResult> {
+export async function backup(
+  job: BackupJobInput,
+  signal = new AbortController().signal,
+  context = quiet,
+): Promise<BackupResult> {
   return await runBackup(BackupJob.parse(job), context, signal);
 }
 
-export async function failureOf(promise: Promise<unknown>): Promise<Pick<MoverError, 'reason' | 'exitCode' | 'volume' | 'message'>> {
+export async function failureOf(
+  promise: Promise<unknown>,
+): Promise<Pick<MoverError, 'reason' | 'exitCode' | 'volume' | 'message'>> {
   try {
     await promise;
   } catch (error) {

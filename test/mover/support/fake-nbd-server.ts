@@ -133,7 +133,7 @@ async function converse(socket: Socket, disk: FakeDisk, requests: FakeRequest[])
   }
 
   async function flush(): Promise<void> {
-    const batch = waiting.reverse();
+    const batch = waiting.toReversed();
     waiting = [];
     for (const request of batch) {
       if (request.command === 2) return void socket.end();
@@ -195,9 +195,11 @@ export function clip(extents: readonly Extent[], offset: number, length: number)
   });
 }
 
+const asleep = (): void => {};
+
 function reader(socket: Socket): (bytes: number) => Promise<Buffer> {
   let buffered = Buffer.alloc(0);
-  let wake: () => void = () => {};
+  let wake = asleep;
   socket.on('data', (part) => {
     buffered = Buffer.concat([buffered, part]);
     wake();
@@ -220,7 +222,9 @@ function sender(socket: Socket, fragmentBytes = Number.MAX_SAFE_INTEGER): (bytes
   return async (bytes) => {
     for (let at = 0; at < bytes.length; at += fragmentBytes) {
       const part = bytes.subarray(at, Math.min(at + fragmentBytes, bytes.length));
-      await new Promise<void>((resolve, reject) => socket.write(part, (error) => (error ? reject(error) : resolve())));
+      await new Promise<void>((resolve, reject) =>
+        socket.write(part, (error) => (error ? reject(error) : resolve())),
+      );
     }
   };
 }
