@@ -1,6 +1,7 @@
 import type { VirtualMachine, VirtualMachineInstance } from '../../src/crds/kubevirt.ts';
 import type { Execution, Plan, VMBackup } from '../../src/crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../src/crds/vmbackuprepository.ts';
+import type { VMBackupSchedule } from '../../src/crds/vmbackupschedule.ts';
 import type { Agent } from '../../src/domain/agent-report.ts';
 import type { World } from '../../src/domain/world.ts';
 
@@ -150,5 +151,39 @@ export function world(changes: Partial<World> = {}): World {
     agents: [agent()],
     clusterId: 'c',
     ...changes,
+  };
+}
+
+/** Each hour; made at half past twelve. */
+export function schedule(
+  spec: Partial<VMBackupSchedule['spec']> = {},
+  status?: VMBackupSchedule['status'],
+): VMBackupSchedule {
+  return {
+    metadata: {
+      name: 'hourly',
+      namespace: 'shop',
+      uid: 's',
+      generation: 1,
+      creationTimestamp: '2026-11-23T12:30:00Z',
+    },
+    spec: {
+      schedule: '0 * * * *',
+      timeZone: 'UTC',
+      suspend: false,
+      immediate: false,
+      concurrencyPolicy: 'Forbid',
+      startingDeadlineSeconds: 600,
+      vmNames: ['db', 'web'],
+      template: {
+        repository: 'nas',
+        fullEvery: 10,
+        quiesce: 'IfAvailable',
+        backoffLimit: 3,
+        startDeadlineSeconds: 3600,
+      },
+      ...spec,
+    },
+    ...(status && { status }),
   };
 }

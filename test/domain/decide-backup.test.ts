@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { VMBackupStatus } from '../../src/crds/vmbackup.ts';
 import { AGENT_LOST_MS, FIRST_RETRY_MS, LONGEST_RETRY_MS, retryDelayMs } from '../../src/domain/attempt.ts';
 import { decideBackup } from '../../src/domain/decide-backup.ts';
 import {
@@ -15,6 +16,16 @@ import {
   virtualMachine,
   world,
 } from './builders.ts';
+
+const conditions: NonNullable<VMBackupStatus['conditions']> = [
+  {
+    type: 'Stalled',
+    status: 'True',
+    reason: 'StartDeadlineExceeded',
+    message: 'late',
+    lastTransitionTime: ago(1),
+  },
+];
 
 describe('a new backup', () => {
   test('is planned for the node where the VM runs', () => {
@@ -147,30 +158,12 @@ describe('a planned backup', () => {
   });
 
   test('is good even if it had been given up before: the data is there', () => {
-    const conditions = [
-      {
-        type: 'Stalled',
-        status: 'True',
-        reason: 'StartDeadlineExceeded',
-        message: '',
-        lastTransitionTime: ago(1),
-      },
-    ];
     expect(
       decideBackup(world({ backup: planned({ execution: execution(), conditions }) }), NOW),
     ).toMatchObject({ kind: 'Succeeded' });
   });
 
   test('stays failed once it was given up', () => {
-    const conditions = [
-      {
-        type: 'Stalled',
-        status: 'True',
-        reason: 'StartDeadlineExceeded',
-        message: 'late',
-        lastTransitionTime: ago(1),
-      },
-    ];
     expect(decideBackup(world({ backup: backup({ status: { conditions } }) }), NOW)).toEqual({
       kind: 'Failed',
       why: { reason: 'StartDeadlineExceeded', message: 'late' },
@@ -194,7 +187,10 @@ describe('a failed attempt', () => {
   const failed = (secondsAgo: number, planned: object = {}, error = failure, spec: object = {}) =>
     backup({
       spec,
-      status: { plan: plan(planned), execution: execution({ completedAt: ago(secondsAgo), error }) },
+      status: {
+        plan: plan(planned),
+        execution: execution({ attempt: plan(planned).attempt, completedAt: ago(secondsAgo), error }),
+      },
     });
 
   test('is tried again after a while, with a new plan and another bitmap', () => {

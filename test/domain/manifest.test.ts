@@ -78,7 +78,7 @@ test('a point in time must be one', () => {
 test('names the mover keeps for itself', () => {
   expect(
     ['manifest.json', 'manifest.sha256', 'a.sums', 'a.qcow2', 'domain.xml'].map(isReservedFileName),
-  ).toEqual([...[true, true, true, true], false]);
+  ).toEqual([true, true, true, true, false]);
 });
 
 const backupId = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,30}$/);

@@ -49,6 +49,14 @@ const fullJob = (id = 'b0', overrides: Partial<BackupJobInput> = {}): BackupJobI
   jobFor(root, id, [full()], overrides);
 const vmDirectory = (): string => join(root, 'c/ns/vm-1');
 
+/** The honest answer to GO, with 8 PiB for a size. */
+function huge(honest: Buffer): Buffer {
+  const lie = Buffer.from(honest);
+  lie.writeBigUInt64BE(1n << 53n, 22);
+  lie.writeUInt8(0x1f, 23);
+  return lie;
+}
+
 describe('a backup', () => {
   test('appears whole, with manifest, sums and files, and leaves nothing else', async () => {
     const result = await backup(fullJob('b0', { files: [{ name: 'domain.xml', content: '<domain/>' }] }));
@@ -188,14 +196,6 @@ describe('a backup that fails leaves nothing behind, and says why', () => {
     expect(await failureOf(backup(job))).toMatchObject(expected);
     expect(existsSync(vmDirectory()) ? readdirSync(vmDirectory()) : []).toEqual(before);
   });
-
-  /** The honest answer to GO, with 8 PiB for a size. */
-  function huge(honest: Buffer): Buffer {
-    const lie = Buffer.from(honest);
-    lie.writeBigUInt64BE(1n << 53n, 22);
-    lie.writeUInt8(0x1f, 23);
-    return lie;
-  }
 
   test('it is told to stop', async () => {
     const abort = new AbortController();

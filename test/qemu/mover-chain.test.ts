@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { InspectResult } from '../../src/domain/mover-report.ts';
 import { lastEvent, same, Workshop } from './mover-rig.ts';
 
 /**
@@ -100,7 +101,7 @@ describe('a chain after writes, zero writes and discards', () => {
       usable: true,
       volumes: [{ type: 'Incremental', chainLength: 2, bitmap: 'cp0' }],
     });
-    const [volume] = lastEvent(told)['volumes'] as { dataBytes: number; zeroBytes: number }[];
+    const [volume] = InspectResult.parse(lastEvent(told)).volumes;
     expect(volume!.dataBytes).toBeLessThanOrEqual(5 * 65536);
     expect(volume!.zeroBytes).toBeGreaterThanOrEqual(1024 * 1024);
   });

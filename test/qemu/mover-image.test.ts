@@ -1,8 +1,8 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { afterAll, describe, expect, test } from 'vitest';
-import { SummedFile } from '../../src/mover/repository/summed-file.ts';
-import { Qcow2Writer } from '../../src/mover/qcow2/writer.ts';
 import { CLUSTER_BYTES, L2_SPAN_BYTES } from '../../src/mover/qcow2/layout.ts';
+import { Qcow2Writer } from '../../src/mover/qcow2/writer.ts';
+import { SummedFile } from '../../src/mover/repository/summed-file.ts';
 import { Workshop } from './mover-rig.ts';
 
 const workshop = new Workshop();
@@ -66,10 +66,9 @@ describe('qemu-img finds our images clean and the disk in them identical', () =>
     const ours = write('ours.qcow2', size, clusters);
     const theirs = raw('theirs.raw', size, clusters);
     try {
-      expect(JSON.parse(workshop.tool('qemu-img', 'check', '--output=json', ours))).toMatchObject({
-        'check-errors': 0,
-      });
-      expect(checked['allocated-clusters'] ?? 0).toBe(clusters.length);
+      // Fails by itself unless the image is clean.
+      const checked: unknown = JSON.parse(workshop.tool('qemu-img', 'check', '--output=json', ours));
+      expect(checked).toMatchObject(clusters.length > 0 ? { 'allocated-clusters': clusters.length } : {});
       expect(JSON.parse(workshop.tool('qemu-img', 'info', '--output=json', ours))).toMatchObject({
         'virtual-size': size,
         format: 'qcow2',

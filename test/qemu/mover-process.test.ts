@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BackupJobInput } from '../../src/domain/mover-job.ts';
 import { jobFor } from '../mover/support/backup-rig.ts';
-import { finish, lastEvent, MOVER, same, type Served, Workshop } from './mover-rig.ts';
+import { finish, lastEvent, MOVER, type Served, same, Workshop } from './mover-rig.ts';
 
 /** The mover as the agent runs it: a child with a job on standard input, killed and bereaved in every way. */
 const workshop = new Workshop();

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
 
 export const MOVER = [process.execPath, join(import.meta.dirname, '../../src/mover/main.ts')] as const;
 
@@ -98,8 +99,8 @@ async function stop(child: ChildProcess): Promise<void> {
 }
 
 /** The last JSON line of a run. */
-export function lastEvent({ stdout }: Finished): Record<string, unknown> {
-  return JSON.parse(stdout.trim().split('\n').at(-1)!) as Record<string, unknown>;
+export function lastEvent({ stdout }: Finished): Readonly<Record<string, unknown>> {
+  return z.record(z.string(), z.unknown()).parse(JSON.parse(stdout.trim().split('\n').at(-1)!));
 }
 
 export function same(a: string, b: string): boolean {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { MoverError, Aborted } from '../../../src/mover/errors.ts';
+import { Aborted, MoverError } from '../../../src/mover/errors.ts';
 import { connectNbd, type NbdConnection } from '../../../src/mover/nbd/connection.ts';
 import { NbdServerError } from '../../../src/mover/nbd/errors.ts';
 import {
