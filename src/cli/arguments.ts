@@ -48,10 +48,10 @@ export function readArguments(args: readonly string[], commands: readonly AnyCom
 
 /** Finds the command among the flags: to know which words are values of flags, it must know the flags of all commands. */
 function glance(args: readonly string[], commands: readonly AnyCommand[]) {
-  const options = Object.assign({}, commonFlags, ...commands.map(({ flags }) => flags));
+  const flags = [commonFlags, ...commands.map(({ flags }) => flags)];
   const { values, positionals } = parseArgs({
     args: [...args],
-    options: options as ParseArgsOptionsConfig,
+    options: Object.fromEntries(flags.flatMap((some) => Object.entries(some))),
     allowPositionals: true,
     strict: false,
   });

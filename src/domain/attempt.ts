@@ -61,7 +61,7 @@ export function retryDelayMs(failedAttempts: number): number {
  */
 function ofAssigned(world: World, standing: Extract<Standing, { kind: 'Assigned' }>): NextStep {
   const { plan } = standing;
-  const sameVm = plan.vmUid === undefined || plan.vmUid === world.vm?.metadata.uid;
+  const sameVm = plan.vmUid === world.vm?.metadata.uid;
   if (sameVm && runningOn(world.vmi) === plan.nodeName) return { kind: 'InProgress', standing };
   return { kind: 'Attempt', attempt: plan.attempt + 1, failedAttempts: plan.failedAttempts ?? 0 };
 }

@@ -1,5 +1,4 @@
-import type { VMBackup } from '../crds/vmbackup.ts';
-import { ATTEMPT_FAILED, isOver, isUnderWay, standingOf } from './standing.ts';
+import { firstInLine, QUEUED } from './line.ts';
 import { chooseVolumes, unknownVolumes } from './volumes.ts';
 import type { Why } from './why.ts';
 import { runningOn, volumesOf, type World } from './world.ts';
@@ -9,9 +8,6 @@ export interface Obstacle extends Why {
   /** Whether it stays until someone does something. */
   readonly needsPerson: boolean;
 }
-
-/** Waits for its turn. */
-const QUEUED = 'AnotherBackupRunning';
 
 type Gate = (world: World) => Obstacle | undefined;
 
@@ -81,36 +77,11 @@ function repositoryNotReady({ repository }: World): Obstacle | undefined {
   );
 }
 
-/**
- * One backup of a VM at a time: whoever an agent may be working on goes first, then the oldest that could begin. One that waits for
- * something of its own (a repository, a volume that is not there) does not hold up those behind it.
- */
-function anotherBackupRunning({ backup, backups }: World): Obstacle | undefined {
-  const others = backups.filter(
-    (other) =>
-      other.metadata.uid !== backup.metadata.uid &&
-      other.metadata.namespace === backup.metadata.namespace &&
-      other.spec.vmName === backup.spec.vmName &&
-      !isOver(standingOf(other)),
-  );
-  const first =
-    others.find((other) => isUnderWay(standingOf(other))) ??
-    others.find((other) => isBefore(other, backup) && holdsItsPlace(other));
+function anotherBackupRunning(world: World): Obstacle | undefined {
+  const first = firstInLine(world);
   if (first === undefined) return undefined;
   const message = `VMBackup '${first.metadata.name}' of the same VM comes first; a VM is backed up once at a time.`;
   return passing(QUEUED, message);
-}
-
-/** Whether a backup, as far as is known, could begin or begin again when it is its turn. */
-function holdsItsPlace({ metadata, status }: VMBackup): boolean {
-  if (metadata.deletionTimestamp !== undefined) return false;
-  const waits = status?.conditions?.find(({ type, status }) => type === 'Reconciling' && status === 'True');
-  return waits === undefined || waits.reason === QUEUED || waits.reason === ATTEMPT_FAILED;
-}
-
-function isBefore(a: VMBackup, b: VMBackup): boolean {
-  const [aTime, bTime] = [a.metadata.creationTimestamp ?? '', b.metadata.creationTimestamp ?? ''];
-  return aTime === bTime ? a.metadata.name < b.metadata.name : aTime < bTime;
 }
 
 function vmNotRunning({ vmi, backup }: World): Obstacle | undefined {

@@ -26,14 +26,12 @@ export interface PlannedAttempt {
 export function planAttempt(world: World, planned: PlannedAttempt, now: number): Plan {
   const { backup } = world;
   const { spec, metadata } = backup;
-  // The backup itself counts for the names (its earlier attempts) and never as its own parent: it has not succeeded.
-  const backups = [...world.backups.filter((other) => other.metadata.uid !== metadata.uid), backup];
   const decision = decideType({
     wanted: spec.type,
     fullEvery: spec.fullEvery,
     backupUid: metadata.uid,
     vmUid: planned.vmUid,
-    newest: newestGood(backups, spec.vmName, spec.repository),
+    newest: newestGood(world.backups, spec.vmName, spec.repository),
     volumes: chooseVolumes(volumesOf(world), spec.volumes, world.claims),
   });
   return {
@@ -45,7 +43,8 @@ export function planAttempt(world: World, planned: PlannedAttempt, now: number):
     reason: decision.reason,
     message: clip(decision.message),
     chain: decision.chain,
-    bitmap: nextBitmapName(now, bitmapsOf(backups, spec.vmName)),
+    // Its own earlier attempts count, too: their bitmaps may still be on the disks.
+    bitmap: nextBitmapName(now, bitmapsOf([...world.backups, backup], spec.vmName)),
     ...(decision.parent && { parent: decision.parent }),
     path: backupPath({
       clusterId: world.clusterId,

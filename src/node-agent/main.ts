@@ -10,7 +10,8 @@ import { watching } from '../kube/source.ts';
 import { stopOnSignals } from '../kube/stop.ts';
 import { startCaches } from './caches.ts';
 import { reconcile } from './job/reconcile.ts';
-import { moverAt } from './mover/mover.ts';
+import { keepSweeping } from './job/sweep.ts';
+import { moverAt } from './mover-process/mover.ts';
 import { moverCommand, parseOptions } from './options.ts';
 import { placeOf } from './repository/place.ts';
 import { keepReporting } from './repository/report.ts';
@@ -35,7 +36,7 @@ const moverOf = ({ metadata, spec }: VMBackupRepository) =>
   moverAt(placeOf(metadata.name, spec, places), mover, limits);
 const now = () => new Date();
 
-await using _health = await serveHealth({
+await using health = await serveHealth({
   port: options['health-port'],
   live: {},
   ready: {
@@ -44,7 +45,9 @@ await using _health = await serveHealth({
 });
 
 try {
-  log.info('node agent started');
+  // An unknown VM must not be taken for a stopped one.
+  await Promise.all(Object.values(caches).map((cache) => cache.synced));
+  log.info({ healthPort: health.port }, 'node agent started');
   const identity = { namespace: options.namespace, nodeName, durationSeconds: 30 };
   const probes = { kube, identity, repositories: caches.repositories, moverOf, now, log };
   const context = {
@@ -56,6 +59,7 @@ try {
     },
   };
   await Promise.all([
+    keepSweeping({ caches, podsDir: options['pods-dir'], log }, signal),
     keepReporting(probes, options['probe-seconds'] * 1000, signal),
     runController(
       {

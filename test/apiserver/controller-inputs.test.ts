@@ -161,7 +161,7 @@ describe('a schedule', () => {
     await rig.vm('slow');
     await rig.schedule('minutely', { schedule: '* * * * *', immediate: true, vmNames: ['fast', 'slow'] });
     await scheduleThat('minutely', ({ status }) => status?.active?.length === 2);
-    const [first] = (await children('minutely')).filter(({ spec }) => spec.vmName === 'fast');
+    const first = (await children('minutely')).find(({ spec }) => spec.vmName === 'fast');
     await rig.succeed(first?.metadata.name ?? '');
     const second = await rig.until(
       'the next minute',
@@ -229,17 +229,16 @@ describe('a schedule', () => {
   );
 
   test('goes on when it is corrected', async () => {
+    const corrected = '{"spec":{"schedule":"0 2 * * *"}}';
     await rig.cluster.kubectl([
-      ...[
-        '-n',
-        NAMESPACE,
-        'patch',
-        'tmbs',
-        'bad-cron',
-        '--type=merge',
-        '-p',
-        '{"spec":{"schedule":"0 2 * * *"}}',
-      ],
+      '-n',
+      NAMESPACE,
+      'patch',
+      'tmbs',
+      'bad-cron',
+      '--type=merge',
+      '-p',
+      corrected,
     ]);
     const { status } = await scheduleThat('bad-cron', says('Scheduled'));
     expect(status?.conditions).toMatchObject([

@@ -288,8 +288,11 @@ function count(text: string, part: string): number {
   return text.split(part).length - 1;
 }
 
+function file(path: string): string {
+  return new URL(`../../${path}`, import.meta.url).pathname;
+}
+
 async function install(cluster: ControlPlane): Promise<void> {
-  const file = (path: string): string => new URL(`../../${path}`, import.meta.url).pathname;
   const apply = (...paths: readonly string[]): Promise<string> =>
     cluster.kubectl(['apply', '--server-side', ...paths.flatMap((path) => ['-f', file(path)])]);
   await apply('deploy/namespace.yaml');

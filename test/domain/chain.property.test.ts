@@ -1,10 +1,10 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Execution, Plan, VMBackup } from '../../src/crds/vmbackup.ts';
 import { bitmapSeconds } from '../../src/domain/bitmap-name.ts';
 import { decideBackup } from '../../src/domain/decide-backup.ts';
 import { outcomeOf } from '../../src/domain/outcome.ts';
-import { backup, failure, NOW, virtualMachine, world } from './builders.ts';
+import { backup, failure, NOW, VM_UID, virtualMachine, world } from './builders.ts';
 
 /** What may happen to one backup, from its plan to its end. */
 const end = fc.constantFrom(
@@ -60,11 +60,12 @@ test('whatever comes of the backups before, a backup builds on the newest good o
         let objects: VMBackup[] = [];
         let goods: Good[] = [];
         let now = NOW;
-        let vm = virtualMachine;
+        let vmUid = VM_UID;
         const bitmaps: string[] = [];
         for (const [i, { end, repository, secondsLater, vmReplaced, newestDeleted }] of steps.entries()) {
           now += secondsLater * 1000;
-          if (vmReplaced) vm = { ...vm, metadata: { ...vm.metadata, uid: `vm-${i}` } };
+          if (vmReplaced) vmUid = `vm-${i}`;
+          const vm = { ...virtualMachine, metadata: { ...virtualMachine.metadata, uid: vmUid } };
           if (newestDeleted) {
             const gone = goods.at(-1)?.name;
             goods = goods.slice(0, -1);
@@ -108,7 +109,7 @@ test('whatever comes of the backups before, a backup builds on the newest good o
           if (plan.type === 'Incremental') {
             // The parent is the newest good backup of this very VM in this repository, and the position counts up by one.
             expect(plan.parent).toEqual({ name: newest?.name, bitmap: newest?.bitmap });
-            expect(newest?.vmUid).toBe(vm.metadata.uid);
+            expect(newest?.vmUid).toBe(vmUid);
             expect(plan.chain).toEqual({ id: newest?.chain.id, position: (newest?.chain.position ?? 0) + 1 });
             expect(plan.chain.position).toBeLessThan(fullEvery);
             expect(plan.disks.some((disk) => disk.type === 'Incremental')).toBe(true);
@@ -121,7 +122,7 @@ test('whatever comes of the backups before, a backup builds on the newest good o
             // A full is never taken without need.
             const needed =
               newest?.bitmap === undefined ||
-              newest.vmUid !== vm.metadata.uid ||
+              newest.vmUid !== vmUid ||
               newest.chain.position + 1 >= fullEvery;
             expect(needed).toBe(true);
           }
@@ -133,7 +134,7 @@ test('whatever comes of the backups before, a backup builds on the newest good o
             goods.push({
               name: me.metadata.name,
               repository,
-              vmUid: vm.metadata.uid,
+              vmUid: vmUid,
               chain,
               bitmap: execution.bitmapCreated,
             });

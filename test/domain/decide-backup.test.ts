@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { VMBackupStatus } from '../../src/crds/vmbackup.ts';
+import type { Plan, VMBackup, VMBackupStatus } from '../../src/crds/vmbackup.ts';
 import { AGENT_LOST_MS, FIRST_RETRY_MS, LONGEST_RETRY_MS, retryDelayMs } from '../../src/domain/attempt.ts';
-import { decideBackup } from '../../src/domain/decide-backup.ts';
+import { type BackupDecision, decideBackup } from '../../src/domain/decide-backup.ts';
 import {
   agent,
   ago,
@@ -26,6 +26,25 @@ const conditions: NonNullable<VMBackupStatus['conditions']> = [
     lastTransitionTime: ago(1),
   },
 ];
+
+function waits(createdAt: string, spec: object): BackupDecision {
+  return decideBackup(world({ vmi: undefined, backup: backup({ createdAt, spec }) }), NOW);
+}
+
+function planned(status: object = {}): VMBackup {
+  return backup({ status: { plan: plan(), ...status } });
+}
+
+function failed(
+  secondsAgo: number,
+  planned: Partial<Plan> = {},
+  error = failure,
+  spec: object = {},
+): VMBackup {
+  const { attempt } = plan(planned);
+  const ended = execution({ attempt, completedAt: ago(secondsAgo), error });
+  return backup({ spec, status: { plan: plan(planned), execution: ended } });
+}
 
 describe('a new backup', () => {
   test('is planned for the node where the VM runs', () => {
@@ -73,8 +92,6 @@ describe('a new backup', () => {
   });
 
   test('waits while something stands in its way, no longer than its deadline', () => {
-    const waits = (createdAt: string, spec: object) =>
-      decideBackup(world({ vmi: undefined, backup: backup({ createdAt, spec }) }), NOW);
     expect(waits(ago(60), {})).toMatchObject({
       kind: 'Wait',
       why: { reason: 'VMNotRunning' },
@@ -103,9 +120,6 @@ describe('a new backup', () => {
 });
 
 describe('a planned backup', () => {
-  const planned = (status: object = {}, spec: object = {}) =>
-    backup({ status: { plan: plan(), ...status }, spec });
-
   test('is left to its agent', () => {
     expect(decideBackup(world({ backup: planned() }), NOW)).toMatchObject({
       kind: 'InProgress',
@@ -184,15 +198,6 @@ describe('a planned backup', () => {
 });
 
 describe('a failed attempt', () => {
-  const failed = (secondsAgo: number, planned: object = {}, error = failure, spec: object = {}) =>
-    backup({
-      spec,
-      status: {
-        plan: plan(planned),
-        execution: execution({ attempt: plan(planned).attempt, completedAt: ago(secondsAgo), error }),
-      },
-    });
-
   test('is tried again after a while, with a new plan and another bitmap', () => {
     expect(decideBackup(world({ backup: failed(10) }), NOW)).toMatchObject({
       kind: 'Wait',

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { PlannedDisk } from '../../src/crds/vmbackup.ts';
 import { decideDisks, type ObservedDisk } from '../../src/domain/disk-decision.ts';

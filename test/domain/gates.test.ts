@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { VMBackup } from '../../src/crds/vmbackup.ts';
+import type { VMBackup, VMBackupStatus } from '../../src/crds/vmbackup.ts';
 import { obstacleOf } from '../../src/domain/gates.ts';
 import type { World } from '../../src/domain/world.ts';
 import {
@@ -168,11 +168,14 @@ describe('a backup does not wait', () => {
   });
 });
 
+function waiting(reason: string): Pick<VMBackupStatus, 'conditions'> {
+  return {
+    conditions: [{ type: 'Reconciling', status: 'True', reason, message: '', lastTransitionTime: ago(9) }],
+  };
+}
+
 describe('among the backups of one VM', () => {
   const me = backup({ name: 'm', createdAt: ago(60) });
-  const waiting = (reason: string): VMBackup['status'] => ({
-    conditions: [{ type: 'Reconciling', status: 'True', reason, message: '', lastTransitionTime: ago(9) }],
-  });
   test.each<[string, VMBackup, boolean]>([
     ['an older one comes first', backup({ name: 'z', createdAt: ago(61) }), true],
     ['a younger one does not', backup({ name: 'a', createdAt: ago(59) }), false],

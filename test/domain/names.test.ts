@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bitmapSeconds, nextBitmapName } from '../../src/domain/bitmap-name.ts';
 import { isScheduledFor, labelValue, scheduledLabels } from '../../src/domain/labels.ts';
@@ -8,6 +8,10 @@ import { runName } from '../../src/domain/schedule/run-name.ts';
 const dns1123 = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const labelText = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
 const uid = '1f2aebca-36d1-4a55-9b1e-000000000000';
+
+function idAt(seconds: number, uid: string): string {
+  return backupId(new Date(seconds * 1000).toISOString(), uid);
+}
 
 describe('places in the repository', () => {
   test('a backup is named by its time and its UID', () => {
@@ -39,9 +43,7 @@ describe('places in the repository', () => {
         fc.uuid(),
         fc.uuid(),
         (at, later, a, b) => {
-          const id = (seconds: number, uid: string): string =>
-            backupId(new Date(seconds * 1000).toISOString(), uid);
-          expect(id(at, a) < id(at + later, b)).toBe(true);
+          expect(idAt(at, a) < idAt(at + later, b)).toBe(true);
         },
       ),
     );

@@ -1,8 +1,9 @@
-import { readdir } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KiB, MiB, type StandInVm, standInVm } from '../support/launcher/index.ts';
 import { type Installation, installTidemark, NAMESPACE, NODE } from '../support/tidemark/installation.ts';
+import { checkpointsOf, filesInPod, hasBackupJob } from '../support/tidemark/leftovers.ts';
 import { backUpNow, type Point, takePoint } from '../support/tidemark/points.ts';
 import { restoresExactly, verifyChain } from '../support/tidemark/restore.ts';
 
@@ -47,9 +48,7 @@ describe('a chain, from real objects to restored bytes', () => {
     await verifyChain(tidemark, point);
   }
 
-  /** The checkpoints that libvirt knows. */
-  const checkpoints = async () =>
-    (await vm.virsh('checkpoint-list', vm.domain, '--name')).split('\n').filter((name) => name.trim() !== '');
+  const checkpoints = () => checkpointsOf(vm);
 
   test('the first backup is full, and says why', async () => {
     full = await take('first');
@@ -83,10 +82,8 @@ describe('a chain, from real objects to restored bytes', () => {
 
   test('only the checkpoint of the newest backup is left, and no job, scratch or socket', async () => {
     expect(await checkpoints()).toEqual([zeroed.backup.status?.plan?.bitmap]);
-    await expect(vm.virsh('backup-dumpxml', vm.domain)).rejects.toThrow('no domain backup job present');
-    const pod = join(tidemark.podsDir, vm.launcher.podUid, 'volumes/kubernetes.io~empty-dir');
-    expect(await readdir(join(pod, 'ephemeral-disks'))).toEqual([]);
-    expect((await readdir(join(pod, 'sockets'))).filter((name) => name.startsWith('tm-'))).toEqual([]);
+    expect(await hasBackupJob(vm)).toBe(false);
+    expect(await filesInPod(vm)).toEqual([]);
   });
 
   test('an incremental of an idle VM is next to nothing', async () => {
@@ -156,7 +153,6 @@ describe('a chain, from real objects to restored bytes', () => {
   });
 
   test('a parent whose image was damaged in the repository is not built upon', async () => {
-    const { writeFile, readFile } = await import('node:fs/promises');
     const parent = (await tidemark.backup('after-kill')).status?.plan?.path ?? '';
     const image = join(tidemark.repository, parent, 'data.qcow2');
     const bytes = await readFile(image);

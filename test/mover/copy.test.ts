@@ -122,6 +122,15 @@ test('whatever extents the server tells, a full is the disk', async () => {
   );
 }, 60_000);
 
+test('the part of a grown disk that its parent has not got is read, though the bitmap calls it clean', async () => {
+  const parent = Buffer.alloc(100_000 - 352, 1);
+  const content = Buffer.concat([parent, Buffer.alloc(200_000, 2)]);
+  const everywhere: Extent[] = [{ offset: 0, length: content.length, flags: 0 }];
+  const contexts = { 'base:allocation': everywhere, 'qemu:dirty-bitmap:b': everywhere };
+  const { image } = await copy({ content, contexts }, parent);
+  expect(readImage(image, parent).subarray(0, content.length).equals(content)).toBe(true);
+});
+
 test('a server without block status is read whole', async () => {
   const content = Buffer.alloc(300_000, 7);
   const { image } = await copy({ content, simpleOnly: true }, null);

@@ -43,10 +43,15 @@ describe('the guest is frozen for the instant of the begin', () => {
 
   test('thawed even when the begin fails', async () => {
     const { calls, kube } = kubeThat();
-    const begin = () => Promise.reject(new Error('no space'));
-    await expect(whileFrozen(kube, vmi(CONNECTED), 'IfAvailable', clock(), begin, signal)).rejects.toThrow(
-      'no space',
+    const failing = whileFrozen(
+      kube,
+      vmi(CONNECTED),
+      'IfAvailable',
+      clock(),
+      () => Promise.reject(new Error('no space')),
+      signal,
     );
+    await expect(failing).rejects.toThrow('no space');
     expect(calls).toEqual(['freeze', 'unfreeze']);
   });
 

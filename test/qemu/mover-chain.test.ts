@@ -96,7 +96,7 @@ describe('a chain after writes, zero writes and discards', () => {
   });
 
   test('stores in an incremental what changed, not the disk', async () => {
-    const told = await workshop.mover('inspect', workshop.at('repo', 'b1'), '--json', '--parent-of');
+    const told = await workshop.mover('inspect', workshop.at('repo', 'b1'), '--json');
     expect(lastEvent(told)).toMatchObject({
       usable: true,
       volumes: [{ type: 'Incremental', chainLength: 2, bitmap: 'cp0' }],
@@ -229,7 +229,7 @@ describe('the command line', () => {
     ],
     ['help', ['help'], 0],
     ['a backup that is not there', ['verify', '/nowhere/b0'], 1],
-    ['a parent that is not there', ['inspect', '/nowhere/b0', '--parent-of'], 1],
+    ['a parent that is not there', ['inspect', '/nowhere/b0'], 1],
     ['a repository that is not there', ['probe', '/nowhere'], 4],
     [
       'a socket that is not there',

@@ -21,5 +21,6 @@ export function tableLines(
 }
 
 function width(cell: Styled | undefined): number {
-  return [...printable(cell?.text ?? '')].length;
+  // Names and reasons are ASCII, so that a character is a column.
+  return printable(cell?.text ?? '').length;
 }

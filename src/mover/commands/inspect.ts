@@ -5,13 +5,17 @@ import { inspectBackup } from '../repository/inspect.ts';
 import { formatBytes, formatTable, writeResult } from '../terminal.ts';
 import type { World } from '../world.ts';
 
-const USAGE = 'inspect DIR [--parent-of] [--json]';
-const flag = { type: 'boolean', default: false } as const;
+const USAGE = 'inspect DIR [--json]';
 
-/** Says what a backup holds and whether it is fit to restore from, or (`--parent-of`) to put an incremental on. */
+/** Says what a backup holds, and whether all that a restore or the next incremental needs is there. */
 export async function run(args: readonly string[], world: World): Promise<ExitCode> {
-  const { values, positionals } = readArguments(args, { 'parent-of': flag, json: flag }, 1, USAGE);
-  const result = await inspectBackup(resolve(positionals[0]!), values['parent-of']);
+  const { values, positionals } = readArguments(
+    args,
+    { json: { type: 'boolean', default: false } },
+    1,
+    USAGE,
+  );
+  const result = await inspectBackup(resolve(positionals[0]!));
   const rows = result.volumes.map(
     ({ name, type, virtualSizeBytes, dataBytes, chainLength, reason, message }) =>
       reason

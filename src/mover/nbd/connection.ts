@@ -104,7 +104,6 @@ export async function connectNbd(options: NbdOptions, signal: AbortSignal): Prom
           length: buffer.length,
           buffer,
           filled: [],
-          filledBytes: 0,
           error: null,
         } as const;
         start(Command.read, { ...asked, filled: [], resolve, reject } satisfies ReadRequest);

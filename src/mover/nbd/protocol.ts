@@ -34,8 +34,6 @@ export const OPTION_UNSUPPORTED = 0x80000001;
 
 export const Info = { export: 0, blockSize: 3 } as const;
 
-export const TransmissionFlag = { hasFlags: 1 << 0, readOnly: 1 << 1 } as const;
-
 export const Command = { read: 0, disconnect: 2, blockStatus: 7 } as const;
 
 export const ReplyFlag = { done: 1 << 0 } as const;

@@ -6,11 +6,10 @@ import { readManifest } from './manifest-file.ts';
 
 /**
  * Describes a committed backup, and says for each volume whether all that a restore needs is there by name, size and header.
- * Reads no data: `verify` does.
- * @param asParent word the reasons as for an incremental's parent: ParentDataMissing, ParentDataDamaged
+ * What it finds is worded for the next incremental, which wants to stand on it: `ParentDataMissing`, `ParentDataDamaged`. Reads
+ * no data: `verify` does.
  */
-export async function inspectBackup(directory: string, asParent: boolean): Promise<InspectResult> {
-  const prefix = asParent ? 'ParentData' : 'BackupData';
+export async function inspectBackup(directory: string): Promise<InspectResult> {
   const result = { event: 'result', command: 'inspect', directory } as const;
   let manifest: Manifest;
   try {
@@ -18,10 +17,10 @@ export async function inspectBackup(directory: string, asParent: boolean): Promi
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     const { kind, message } = error;
-    return { ...result, usable: false, reason: `${prefix}${kind}`, message, backup: null, volumes: [] };
+    return { ...result, usable: false, reason: `ParentData${kind}`, message, backup: null, volumes: [] };
   }
   const volumes: InspectedVolume[] = [];
-  for (const record of manifest.volumes) volumes.push(await inspectVolume(directory, record, prefix));
+  for (const record of manifest.volumes) volumes.push(await inspectVolume(directory, record));
   const bad = volumes.find(({ reason }) => reason !== null);
   return {
     ...result,
@@ -40,11 +39,7 @@ export async function inspectBackup(directory: string, asParent: boolean): Promi
   };
 }
 
-async function inspectVolume(
-  directory: string,
-  record: VolumeRecord,
-  prefix: string,
-): Promise<InspectedVolume> {
+async function inspectVolume(directory: string, record: VolumeRecord): Promise<InspectedVolume> {
   const { name, type, virtualSizeBytes, dataBytes, zeroBytes, bitmap, parent, image } = record;
   const told = {
     name,
@@ -61,6 +56,6 @@ async function inspectVolume(
     return { ...told, chainLength: parents.length + 1, reason: null, message: null };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    return { ...told, chainLength: 0, reason: `${prefix}${error.kind}`, message: error.message };
+    return { ...told, chainLength: 0, reason: `ParentData${error.kind}`, message: error.message };
   }
 }

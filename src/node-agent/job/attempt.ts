@@ -6,7 +6,7 @@ import type { Kube } from '../../kube/client.ts';
 import type { PodPaths } from '../launcher.ts';
 import type { Domain } from '../libvirt/domain.ts';
 import type { Virsh } from '../libvirt/virsh.ts';
-import type { Mover } from '../mover/mover.ts';
+import type { Mover } from '../mover-process/mover.ts';
 import type { Report } from './report.ts';
 
 /** One attempt of one backup: what all its steps share. */
@@ -30,4 +30,6 @@ export interface RunningVm {
   readonly paths: PodPaths;
   readonly virsh: Virsh;
   readonly domain: Domain;
+  /** Whether its pod is being deleted: a job that runs may end, none may begin. */
+  readonly terminating: boolean;
 }

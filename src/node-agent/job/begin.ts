@@ -51,7 +51,12 @@ export async function begin(attempt: Attempt, vm: RunningVm, signal: AbortSignal
 }
 
 /** Never begin beside another job: libvirt would make us wait 30 s, and KubeVirt takes our job's end for its own. */
-async function refuseIfBusy({ virsh, domain, vmi }: RunningVm, signal: AbortSignal): Promise<void> {
+async function refuseIfBusy(
+  { virsh, domain, vmi, terminating }: RunningVm,
+  signal: AbortSignal,
+): Promise<void> {
+  if (terminating)
+    throw new NotYet('LauncherTerminating', 'The launcher pod of the VM is being deleted.', BUSY_MS);
   const theirs = vmi.status?.changedBlockTracking?.backupStatus;
   if (theirs !== undefined) {
     const name = theirs.backupName ?? 'unnamed';

@@ -41,10 +41,11 @@ export async function carryOut(
     return { kind: 'Ended' };
   }
   let vm: RunningVm | undefined;
+  let volumes: readonly VolumeResult[];
   try {
     vm = await find(signal);
     if (!(await ourJobRuns(attempt, vm, signal))) await begin(attempt, vm, signal);
-    await copy(attempt, vm, wishes, signal);
+    volumes = await copy(attempt, vm, wishes, signal);
   } catch (error) {
     if (error instanceof NotYet) return { kind: 'NotYet', notYet: error };
     // The API server's weather is no failure of the backup: its job runs on, and the next look goes on with it.
@@ -54,7 +55,7 @@ export async function carryOut(
     return { kind: 'Ended' };
   }
   // From here on the data is safe. What fails now is tried again, and never undone.
-  await finish(attempt, vm, (await committedVolumes(attempt, signal)) ?? [], signal);
+  await finish(attempt, vm, volumes, signal);
   return { kind: 'Ended' };
 }
 

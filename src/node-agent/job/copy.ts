@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { outcomeOf } from '../../domain/outcome.ts';
 import type { BackupJobInput } from '../../domain/mover-job.ts';
-import type { ProgressEvent } from '../../domain/mover-report.ts';
+import type { ProgressEvent, VolumeResult } from '../../domain/mover-report.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
 import { type Definitions, readDefinitions } from './definitions.ts';
 import { guardGuest, type Wishes } from './guard.ts';
@@ -18,7 +18,7 @@ export async function copy(
   vm: RunningVm,
   wishes: Wishes,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly VolumeResult[]> {
   const { backup, plan, report, log } = attempt;
   const vmRef = { namespace: backup.metadata.namespace, name: backup.spec.vmName };
   const definitions = await readDefinitions(attempt.kube, vmRef, plan, vm.domain.xml, signal);
@@ -41,7 +41,8 @@ export async function copy(
   };
   const copied = attempt.mover.backup(job, onProgress, both);
   try {
-    await Promise.race([copied, guardGuest(attempt, vm, wishes, both)]);
+    const { volumes } = await Promise.race([copied, guardGuest(attempt, vm, wishes, both)]);
+    return volumes;
   } finally {
     stop.abort();
     // No clean-up before the mover is gone: it still writes until then.

@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
-import type { KindOf } from '../../crds/api.ts';
+import { z } from 'zod';
+import { type KindOf, ObjectMeta } from '../../crds/api.ts';
 import { persistentVolumeClaims } from '../../crds/core.ts';
 import { virtualMachines } from '../../crds/kubevirt.ts';
 import type { Plan } from '../../crds/vmbackup.ts';
@@ -7,6 +8,9 @@ import type { Kube } from '../../kube/client.ts';
 import { NotFound } from '../../kube/errors.ts';
 import type { Kind, KubeObject, Ref } from '../../kube/kind.ts';
 import { AttemptFailed } from './attempt-failed.ts';
+
+/** Every field passes; only what identifies the object is checked. */
+const Whole = z.looseObject({ metadata: ObjectMeta.loose() });
 
 /** What a restore needs to know besides the disks. */
 export interface Definitions {
@@ -56,7 +60,7 @@ export async function readDefinitions(
 
 /** The same kind, unparsed: a restore wants every field, not only those that we read. */
 function whole(kind: KindOf<unknown>): Kind {
-  return { ...kind, parse: (raw) => raw as KubeObject };
+  return { ...kind, parse: (raw) => Whole.parse(raw) };
 }
 
 /** Without what the API server writes for itself. */

@@ -28,12 +28,14 @@ export async function findVm(
     throw new AttemptFailed('VMNotRunning', 'The VM was stopped before its backup began.');
   const choice = chooseLauncherPod(vmi, pods, node.nodeName);
   if (!choice.found) throw new AttemptFailed(choice.reason, choice.message);
+  const terminating = choice.pod.metadata.deletionTimestamp !== undefined;
   const paths = podPaths(node.podsDir, choice.podUid);
   const virsh = connectVirsh({ socket: paths.libvirtSocket });
   const name = domainName(vmi.metadata.namespace ?? '', vmi.metadata.name);
   try {
     const domain = await readDomain(virsh, name, signal);
-    if (domain.state === 'running' || domain.state === 'paused') return { vmi, paths, virsh, domain };
+    if (domain.state === 'running' || domain.state === 'paused')
+      return { vmi, paths, virsh, domain, terminating };
     throw new AttemptFailed(
       'VMNotRunning',
       `The domain ${name} is '${domain.state}'; only a running VM can be backed up.`,

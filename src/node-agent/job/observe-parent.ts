@@ -6,7 +6,7 @@ import { type BitmapState, adoptCheckpoint } from '../libvirt/bitmap.ts';
 import type { Domain } from '../libvirt/domain.ts';
 import { type DomainDisk, trackable } from '../libvirt/domain-xml.ts';
 import type { Virsh } from '../libvirt/virsh.ts';
-import type { Mover } from '../mover/mover.ts';
+import type { Mover } from '../mover-process/mover.ts';
 import { AttemptFailed } from './attempt-failed.ts';
 import { epochOf } from './names.ts';
 

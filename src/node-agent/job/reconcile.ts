@@ -9,7 +9,7 @@ import type { Recorder } from '../../kube/events.ts';
 import { refOf } from '../../kube/kind.ts';
 import { Done, type Outcome, Waiting } from '../../kube/outcome.ts';
 import { type Caches, migrationWanted } from '../caches.ts';
-import type { Mover } from '../mover/mover.ts';
+import type { Mover } from '../mover-process/mover.ts';
 import type { Attempt } from './attempt.ts';
 import { carryOut } from './carry-out.ts';
 import { notYetEvent } from './events.ts';

@@ -28,15 +28,15 @@ export function reportOf(kube: Kube, backup: VMBackup, begun: Execution): Report
     known = { ...known, status: { ...known.status, execution: next } };
   };
   // One write after the other, so that a late progress never overtakes the end.
-  let written: Promise<unknown> = Promise.resolve();
+  let last: Promise<void> = Promise.resolve();
+  const inTurn = async (before: Promise<void>, next: Execution) => {
+    await before.catch(() => undefined); // its own caller has heard of it
+    await write(next);
+  };
   const replace = async (next: Execution) => {
     execution = next;
-    const mine = written.then(
-      () => write(next),
-      () => write(next),
-    );
-    written = mine;
-    await mine;
+    last = inTurn(last, next);
+    await last;
   };
   return {
     get execution() {

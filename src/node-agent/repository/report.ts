@@ -12,7 +12,7 @@ import type { Kube } from '../../kube/client.ts';
 import { renewLease } from '../../kube/lease.ts';
 import { reasonOf } from '../job/attempt-failed.ts';
 import { FIELD_MANAGER } from '../job/report.ts';
-import type { Mover } from '../mover/mover.ts';
+import type { Mover } from '../mover-process/mover.ts';
 
 export interface LeaseIdentity {
   readonly namespace: string;

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseSchedule, type Slots } from '../../../src/domain/schedule/cron.ts';
 import { COUNT_LIMIT, dueSlot, type DueQuestion } from '../../../src/domain/schedule/due.ts';

@@ -142,6 +142,21 @@ describe('a server that lies ends in NbdProtocolError', () => {
     ['nothing, and done', lie((r) => [chunk(r, 0, Buffer.alloc(0), true)])],
     ['data before the request', lie((r) => [dataChunk(r, r.offset - 1, Buffer.alloc(r.length), true)])],
     [
+      'the second half twice',
+      lie((r) => [
+        dataChunk(r, r.offset + r.length / 2, Buffer.alloc(r.length / 2), false),
+        dataChunk(r, r.offset + r.length / 2, Buffer.alloc(r.length / 2), true),
+      ]),
+    ],
+    [
+      'a byte here and a byte there, for ever',
+      lie((r) =>
+        Array.from({ length: 10_000 }, (_, i) =>
+          dataChunk(r, r.offset + (i % 2) * 2, Buffer.alloc(1), false),
+        ),
+      ),
+    ],
+    [
       'the same half twice',
       lie((r) => [
         dataChunk(r, r.offset, Buffer.alloc(r.length / 2), false),

@@ -38,7 +38,7 @@ const agreed: NbdExport = {
 function openRequests(): Map<number, Request> {
   const base = { offset: 0, length: 4096, error: null, resolve: () => {}, reject: () => {} };
   return new Map<number, Request>([
-    [1, { ...base, kind: 'read', buffer: Buffer.alloc(4096), filled: [], filledBytes: 0 }],
+    [1, { ...base, kind: 'read', buffer: Buffer.alloc(4096), filled: [] }],
     [2, { ...base, kind: 'status', extents: new Map() }],
   ]);
 }

@@ -30,6 +30,8 @@ export interface Installation extends AsyncDisposable {
 }
 
 export interface InstallationOptions {
+  /** Where the repository is; a directory of its own when left out. */
+  readonly repository?: string;
   /** Extra flags for the node agent. */
   readonly agentFlags?: readonly string[];
   /** Told what happens, step by step. */
@@ -42,7 +44,7 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
   await using building = new AsyncDisposableStack();
   const scratch = building.use<ScratchDirectory>(await scratchDirectory('tidemark-node-'));
   const podsDir = join(scratch.path, 'pods');
-  const repository = join(scratch.path, 'repository');
+  const repository = options.repository ?? join(scratch.path, 'repository');
   for (const path of [podsDir, repository]) await mkdir(path, { recursive: true });
 
   say('kube-apiserver, etcd and kube-controller-manager');
@@ -55,7 +57,7 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     wrap: (argv: readonly string[]) => readonly string[],
   ) => {
     const kubeconfig = await cluster.serviceAccountKubeconfig(SYSTEM, `tidemark-${name}`);
-    const main = new URL(`../../../src/${name}/main.ts`, import.meta.url).pathname;
+    const main = fileOf(`src/${name}/main.ts`);
     const common = [`--kubeconfig=${kubeconfig}`, `--namespace=${SYSTEM}`, '--health-port=0'];
     return startProgram(wrap([process.execPath, main, ...common]), join(scratch.path, `${name}.log`));
   };
@@ -110,10 +112,14 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
   };
 }
 
+/** A file of the repository that this test stands in. */
+function fileOf(path: string): string {
+  return new URL(`../../../${path}`, import.meta.url).pathname;
+}
+
 async function prepare(cluster: ControlPlane, repository: string): Promise<void> {
-  const file = (path: string) => new URL(`../../../${path}`, import.meta.url).pathname;
   const apply = (...paths: readonly string[]) =>
-    cluster.kubectl(['apply', '--server-side', ...paths.flatMap((path) => ['-f', file(path)])]);
+    cluster.kubectl(['apply', '--server-side', ...paths.flatMap((path) => ['-f', fileOf(path)])]);
   await apply('deploy/namespace.yaml', 'deploy/crds', 'test/support/launcher/kubevirt-crds.yaml');
   await apply('deploy/rbac');
   await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);

@@ -36,15 +36,15 @@ export async function takePoint(
 /** A `VMBackup` made by hand, as a user would with kubectl. */
 export async function backUpNow(
   tidemark: Installation,
-  vm: StandInVm,
+  vm: Pick<StandInVm, 'name'>,
   name: string,
-  fullEvery = 10,
+  spec: object = {},
 ): Promise<string> {
   await tidemark.apply({
     apiVersion: 'backup.tidemark.dev/v1alpha1',
     kind: 'VMBackup',
     metadata: { name, namespace: NAMESPACE },
-    spec: { vmName: vm.name, repository: 'nas', fullEvery },
+    spec: { vmName: vm.name, repository: 'nas', ...spec },
   });
   return name;
 }

@@ -8,7 +8,7 @@ import {
   ProgressEvent,
 } from '../../domain/mover-report.ts';
 import type { Place } from '../repository/place.ts';
-import { runMover } from './mover-process.ts';
+import { runMover } from './spawn.ts';
 
 /** What the agent asks of movers for one repository. Paths are relative to its root. All reject as {@link runMover} does. */
 export interface Mover {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { type MoverRun, runMover } from '../../../src/node-agent/mover/mover-process.ts';
+import { type MoverRun, runMover } from '../../../src/node-agent/mover-process/spawn.ts';
 
 const place = { kind: 'Mounted', root: '/' } as const;
 

@@ -1,0 +1,229 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { virtualMachines } from '../../src/crds/kubevirt.ts';
+import { vmBackups, type VMBackupStatus } from '../../src/crds/vmbackup.ts';
+import { vmBackupRepositories } from '../../src/crds/vmbackuprepository.ts';
+import { vmBackupSchedules } from '../../src/crds/vmbackupschedule.ts';
+import { scheduledLabels } from '../../src/domain/labels.ts';
+import type { Kube } from '../../src/kube/client.ts';
+import { connectKube } from '../../src/kube/connect.ts';
+import { execution, failure, plan } from '../domain/builders.ts';
+import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
+
+/** `kubectl tidemark` as a process of its own, for a user who may read and do nothing else. */
+
+const root = join(import.meta.dirname, '../..');
+const namespace = 'shop';
+const never = new AbortController().signal;
+
+let cluster: ControlPlane;
+let admin: Kube;
+/** May read VMs, VMBackups and schedules in one namespace, and has it in the context; may not read repositories. */
+let owner: string;
+/** May read all of it everywhere. */
+let operator: string;
+let stranger: string;
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the program as a user would. */
+function tidemark(kubeconfig: string, ...args: string[]): Promise<Ended> {
+  const argv = [join(root, 'src/cli/main.ts'), '--kubeconfig', kubeconfig, ...args];
+  return new Promise((resolve) => {
+    execFile(process.execPath, argv, (error, stdout, stderr) =>
+      resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
+    );
+  });
+}
+
+beforeAll(async () => {
+  cluster = await startControlPlane();
+  admin = connectKube({ kubeconfigPath: cluster.kubeconfigPath, userAgent: 'test' });
+  const crds = ['deploy/crds', 'test/support/launcher/kubevirt-crds.yaml'];
+  await cluster.kubectl(['apply', '--server-side', ...crds.flatMap((path) => ['-f', join(root, path)])]);
+  await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  await cluster.kubectl(['create', 'namespace', namespace]);
+  await users();
+  await objects();
+});
+afterAll(() => cluster?.stop());
+
+async function users(): Promise<void> {
+  const read = ['--verb=get,list'];
+  const ours = ['vmbackups', 'vmbackupschedules'].map((it) => `${it}.backup.tidemark.dev`);
+  const resources = [...ours, 'virtualmachines.kubevirt.io'];
+  await cluster.kubectl(['create', 'clusterrole', 'reader', ...read, `--resource=${resources.join(',')}`]);
+  const all = [...resources, 'vmbackuprepositories.backup.tidemark.dev'].join(',');
+  await cluster.kubectl(['create', 'clusterrole', 'all-reader', ...read, `--resource=${all}`]);
+  const binding = ['-n', namespace, 'create', 'rolebinding', 'owner', '--clusterrole=reader'];
+  await cluster.kubectl([...binding, '--user=owner']);
+  await cluster.kubectl([
+    'create',
+    'clusterrolebinding',
+    'op',
+    '--clusterrole=all-reader',
+    '--user=operator',
+  ]);
+  owner = await cluster.kubeconfigFor({ user: 'owner' });
+  operator = await cluster.kubeconfigFor({ user: 'operator' });
+  stranger = await cluster.kubeconfigFor({ user: 'stranger' });
+  const inShop = ['config', 'set-context', '--current', `--namespace=${namespace}`];
+  await cluster.kubectl(inShop, { kubeconfig: owner });
+}
+
+async function objects(): Promise<void> {
+  const nfs = { server: 'nas.example.com', path: '/exports/tidemark' };
+  const nas = { metadata: { name: 'nas' }, spec: { nfs, allowedNamespaces: ['*'] } };
+  await admin.create(vmBackupRepositories, nas, never);
+  const template = { repository: 'nas' };
+  const nightly = { schedule: '0 2 * * *', vmNames: ['db'], template };
+  const metadata = { namespace, name: 'nightly' };
+  await admin.create(vmBackupSchedules, { metadata, spec: nightly }, never);
+  const spec = { template: { spec: { domain: { devices: {} }, volumes: [] } } };
+  for (const name of ['db', 'web']) {
+    await admin.create(virtualMachines, { metadata: { namespace, name }, spec }, never);
+  }
+  const { metadata: vm } = await admin.get(virtualMachines, { namespace, name: 'db' }, never);
+  const times = { startedAt: at(0), completedAt: at(7) };
+  await backup('good', {
+    plan: plan({ vmUid: vm.uid }),
+    execution: execution({ ...times, pointInTime: at(1) }),
+  });
+  const error = { ...failure, final: true };
+  await backup('bad', {
+    plan: plan({ vmUid: vm.uid }),
+    execution: execution({ ...times, completedAt: at(60), error }),
+  });
+}
+
+/** An RFC 3339 time, so many seconds after the instant one hour ago. */
+function at(second: number): string {
+  return new Date(Date.now() - 3_600_000 + second * 1000).toISOString();
+}
+
+async function backup(name: string, status: VMBackupStatus): Promise<void> {
+  const ref = { namespace, name };
+  const spec = { vmName: 'db', repository: 'nas' };
+  const labels = scheduledLabels('nightly', 'db');
+  await admin.create(vmBackups, { metadata: { ...ref, labels }, spec }, never);
+  await admin.applyStatus(vmBackups, ref, status, { fieldManager: 'test' }, never);
+}
+
+describe('status', () => {
+  test('shows the namespace of the context: what is protected, what failed, what nothing protects', async () => {
+    const { code, stdout, stderr } = await tidemark(owner, 'status');
+    expect(stderr).toBe('');
+    const [header, db, web, ...notes] = stdout.trimEnd().split('\n');
+    expect(header).toMatch(
+      /^VM {2,}PROTECTED BY {2,}LAST GOOD {2,}TYPE {2,}POSITION {2,}NOW {2,}LAST FAILURE {2,}NEXT RUN$/,
+    );
+    expect(db).toMatch(
+      /^db {2,}nightly {2,}\d+m ago {2,}Full {2,}0 {2,}- {2,}CopyFailed, \d+m ago {2,}in \d+[hms]$/,
+    );
+    expect(web).toMatch(/^web {2,}nothing {2,}never( {2,}-){5}$/);
+    expect(notes.join('\n')).toContain(
+      'db: its last backup failed: The disk is full. (kubectl tidemark why -n shop bad)',
+    );
+    expect(notes.join('\n')).toContain('web: no VMBackupSchedule takes it');
+    expect(code).toBe(0);
+  });
+
+  test('gives the same as JSON, for all namespaces, to who may see them', async () => {
+    const { code, stdout } = await tidemark(operator, 'status', '-A', '-o', 'json');
+    expect(JSON.parse(stdout)).toMatchObject({
+      vms: [
+        {
+          namespace,
+          vm: 'db',
+          exists: true,
+          protectedBy: [{ schedule: 'nightly', state: 'Active' }],
+          lastGood: { name: 'good', type: 'Full', position: 0, repository: 'nas' },
+          lastFailure: { name: 'bad', reason: 'CopyFailed', isOvercome: false },
+          needs: [],
+        },
+        { namespace, vm: 'web', protectedBy: [], needs: ['Unprotected', 'NoGoodBackup'] },
+      ],
+    });
+    expect(code).toBe(0);
+  });
+
+  test('with --exit-code ends with 1, because one VM has no backup', async () => {
+    expect((await tidemark(owner, 'status', '--exit-code')).code).toBe(1);
+  });
+
+  test.each([
+    ['for a stranger', () => stranger, ['-n', 'shop']],
+    ['for all namespaces, for the owner of one', () => owner, ['-A']],
+  ])('%s tells in one line what is forbidden', async (_, kubeconfig, args) => {
+    const { code, stdout, stderr } = await tidemark(kubeconfig(), 'status', ...args);
+    expect(stderr).toMatch(
+      /^kubectl tidemark: Cannot list \w+: .*forbidden: User "\w+" cannot list resource[^\n]+\n$/,
+    );
+    expect([code, stdout]).toEqual([1, '']);
+  });
+
+  test('of a namespace with nothing in it says so', async () => {
+    const { code, stdout } = await tidemark(operator, 'status', '-n', 'default', '--exit-code');
+    expect([code, stdout]).toEqual([0, 'There is no VirtualMachine here, and no backup of one.\n']);
+  });
+});
+
+describe('why', () => {
+  const restore =
+    'tidemark-mover restore --from /mnt/tidemark/c/shop/db-aaaaaaaa/b --volume root --to root.raw';
+
+  test('tells the decisions and the way back', async () => {
+    const { code, stdout, stderr } = await tidemark(operator, 'why', 'good', '-n', namespace);
+    expect(stderr).toBe('');
+    for (const line of [
+      'VMBackup shop/good',
+      '  Full (NoEarlierBackup), position 0.',
+      '  root: Full, NoEarlierBackup: there was no good backup to build on',
+      '  Repository: nas, nas.example.com:/exports/tidemark (NFS 4.2)',
+      'mount -t nfs -o ro,vers=4.2 nas.example.com:/exports/tidemark /mnt/tidemark',
+      restore,
+    ]) {
+      expect(stdout).toContain(line);
+    }
+    expect(code).toBe(0);
+  });
+
+  test('does so without the repository, for a user who may not see it', async () => {
+    const { code, stdout } = await tidemark(owner, 'why', 'good');
+    expect(stdout).toContain('Repository: nas (you may not see it');
+    expect(stdout).toContain(restore);
+    expect(code).toBe(0);
+  });
+
+  test('of a failed backup tells why, and no command', async () => {
+    const { stdout } = await tidemark(owner, 'why', 'bad');
+    expect(stdout).toContain('Failed for good: CopyFailed: The disk is full.');
+    expect(stdout).not.toContain('tidemark-mover');
+  });
+
+  test('of a backup that is not there says where to look', async () => {
+    const { code, stderr } = await tidemark(owner, 'why', 'nope');
+    expect(stderr).toBe(
+      "kubectl tidemark: There is no VMBackup 'nope' in namespace 'shop': 'kubectl get tmb -A' lists them all, -n chooses the namespace.\n",
+    );
+    expect(code).toBe(1);
+  });
+});
+
+test('a context that is not there is told in one line', async () => {
+  const { code, stderr } = await tidemark(owner, 'status', '--context', 'moon');
+  expect(stderr).toMatch(/^kubectl tidemark: [^\n]*"moon"[^\n]*\n$/);
+  expect(code).toBe(1);
+});
+
+test('a cluster without KubeVirt says what is missing', async () => {
+  await cluster.kubectl(['delete', 'crd', 'virtualmachines.kubevirt.io']);
+  const { code, stderr } = await tidemark(operator, 'status', '-A');
+  expect(stderr).toContain('This cluster has no VirtualMachine (kubevirt.io/v1): install KubeVirt');
+  expect(code).toBe(1);
+});
