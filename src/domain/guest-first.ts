@@ -12,6 +12,8 @@ export interface GuestView {
   readonly scratchFreeBytes: number;
   readonly migrationWanted: boolean;
   readonly deletionWanted: boolean;
+  /** Whether the controller has given up this attempt, or planned another one. */
+  readonly superseded: boolean;
 }
 
 export interface GuestLimits {
@@ -27,6 +29,7 @@ export type GuestVerdict =
       readonly kind: 'Abort';
       readonly reason:
         | 'BackupDeleted'
+        | 'Superseded'
         | 'GuestPaused'
         | 'ScratchBudgetExceeded'
         | 'ScratchSpaceLow'
@@ -37,6 +40,8 @@ export type GuestVerdict =
 /** The guest comes before the backup: says when a running backup must give way. First match wins. */
 export function judgeGuest(view: GuestView, limits: GuestLimits): GuestVerdict {
   if (view.deletionWanted) return abort('BackupDeleted', 'The VMBackup was deleted while it ran.');
+  if (view.superseded)
+    return abort('Superseded', 'The controller gave this attempt up, or planned another one.');
   if (view.paused && view.pausedByIoError && !view.wasPaused) {
     return abort(
       'GuestPaused',

@@ -9,6 +9,7 @@ const fine: GuestView = {
   scratchFreeBytes: 1000,
   migrationWanted: false,
   deletionWanted: false,
+  superseded: false,
 };
 const limits = { scratchBudgetBytes: 100, scratchReserveBytes: 500 };
 
@@ -24,6 +25,7 @@ describe('the guest comes before the backup', () => {
       { paused: true, pausedByIoError: true },
       'GuestPaused',
     ],
+    ['gives way to another attempt', { superseded: true }, 'Superseded'],
     ['gives way above the scratch budget', { scratchUsedBytes: 101 }, 'ScratchBudgetExceeded'],
     ['gives way when the scratch files eat the reserve', { scratchFreeBytes: 499 }, 'ScratchSpaceLow'],
     ['gives way to a migration', { migrationWanted: true }, 'MigrationWanted'],

@@ -14,6 +14,8 @@ import { socketName } from './names.ts';
 export interface Wishes {
   readonly migrationWanted: () => boolean;
   readonly deletionWanted: () => boolean;
+  /** Whether the controller has given up this attempt, or planned another one. */
+  readonly superseded: () => boolean;
 }
 
 /** How often the guest is looked at, in milliseconds: a full scratch file pauses it, and every second counts. */
@@ -62,6 +64,7 @@ async function look(
       scratchFreeBytes: disk.bavail * disk.bsize,
       migrationWanted: wishes.migrationWanted(),
       deletionWanted: wishes.deletionWanted(),
+      superseded: wishes.superseded(),
     };
     return judgeGuest(view, limits);
   } catch (error) {

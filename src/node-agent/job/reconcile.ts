@@ -69,7 +69,7 @@ export async function reconcile(context: AgentContext, key: string, signal: Abor
   const result = await carryOut(
     attempt,
     (stop) => findVm(vmOf(context, backup), context, stop),
-    wishesOf(context, backup),
+    wishesOf(context, backup, plan.attempt),
     signal,
   );
   if (result.kind === 'Ended') return Done();
@@ -92,13 +92,16 @@ function vmOf({ caches }: AgentContext, { metadata, spec }: VMBackup) {
   return { vmi, pods: caches.launchers.list((pod) => pod.metadata.namespace === metadata.namespace) };
 }
 
-function wishesOf({ caches }: AgentContext, { metadata, spec }: VMBackup) {
+function wishesOf({ caches, nodeName }: AgentContext, { metadata, spec }: VMBackup, attempt: number) {
   const { namespace, name, uid } = metadata;
+  const now = () => caches.backups.get({ namespace, name });
   return {
     migrationWanted: () => migrationWanted(caches.vmis.get({ namespace, name: spec.vmName })),
-    deletionWanted: () => {
-      const now = caches.backups.get({ namespace, name });
-      return now === undefined || now.metadata.uid !== uid || now.metadata.deletionTimestamp !== undefined;
+    // A backup that was planned for another node leaves this cache, too.
+    deletionWanted: () => now()?.metadata.uid !== uid || now()?.metadata.deletionTimestamp !== undefined,
+    superseded: () => {
+      const { plan, phase } = now()?.status ?? {};
+      return plan?.attempt !== attempt || plan.nodeName !== nodeName || phase === 'Failed';
     },
   };
 }

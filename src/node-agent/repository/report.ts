@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import {
@@ -97,8 +98,8 @@ export interface Reporting {
 }
 
 /**
- * Probes the repositories every so many milliseconds, at once when one is made or changed, and renews the Lease in between.
- * Goes on through every error until the signal aborts.
+ * Probes the repositories every so many milliseconds, at once when one is made or changed, and renews the Lease all the
+ * while: a probe that hangs on a dead server must not make the agent look dead. Goes on until the signal aborts.
  */
 export async function keepReporting(
   reporting: Reporting,
@@ -107,46 +108,46 @@ export async function keepReporting(
 ): Promise<void> {
   const { kube, identity, repositories, moverOf, now, log } = reporting;
   let report: AgentReport = {};
-  let probedAt = -Infinity;
-  let seen = '';
-  await repositories.synced;
-  while (!signal.aborted) {
-    const all = repositories.list();
-    const asked = JSON.stringify(all.map(({ metadata, spec }) => [metadata.name, spec]));
-    if (asked !== seen || now().getTime() - probedAt >= probeEveryMs) {
-      report = await probeAll(all, moverOf, now, log, signal);
-      probedAt = now().getTime();
-      seen = asked;
-    }
+  const tell = async () => {
     try {
       await tellReport(kube, identity, report, now(), signal);
     } catch (error) {
       if (!signal.aborted) log.warn({ err: error }, 'the Lease was not renewed');
     }
-    const renewEveryMs = (identity.durationSeconds * 1000) / 3;
-    await sleepOrChange(repositories, Math.min(renewEveryMs, probeEveryMs), signal);
-  }
+  };
+  const probe = async () => {
+    while (!signal.aborted) {
+      const asked = specsOf(repositories);
+      report = await probeAll(repositories.list(), moverOf, now, log, signal);
+      await tell();
+      if (specsOf(repositories) === asked) await untilChange(repositories, asked, probeEveryMs, signal);
+    }
+  };
+  const renew = async () => {
+    while (!signal.aborted) {
+      await tell();
+      await sleep((identity.durationSeconds * 1000) / 3, undefined, { signal }).catch(() => undefined);
+    }
+  };
+  await Promise.all([probe(), renew()]);
 }
 
-/** Waits, but not longer than until a repository changes. */
-function sleepOrChange(
+/** Everything of the repositories that a probe depends on. */
+function specsOf(repositories: Cache<VMBackupRepository>): string {
+  return JSON.stringify(repositories.list().map(({ metadata, spec }) => [metadata.name, spec]));
+}
+
+/** Waits, but not longer than until a repository is made, changed or removed. */
+async function untilChange(
   repositories: Cache<VMBackupRepository>,
+  asked: string,
   ms: number,
   signal: AbortSignal,
 ): Promise<void> {
-  return new Promise((resolve) => {
-    let told = false; // the cache first tells what is there
-    const leave = repositories.onChange(() => {
-      if (told) end();
-    });
-    told = true;
-    const timer = setTimeout(end, ms);
-    function end() {
-      clearTimeout(timer);
-      leave();
-      signal.removeEventListener('abort', end);
-      resolve();
-    }
-    signal.addEventListener('abort', end, { once: true });
+  const changed = new AbortController();
+  const leave = repositories.onChange(() => {
+    if (specsOf(repositories) !== asked) changed.abort();
   });
+  await sleep(ms, undefined, { signal: AbortSignal.any([signal, changed.signal]) }).catch(() => undefined);
+  leave();
 }
