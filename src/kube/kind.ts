@@ -62,7 +62,6 @@ export const objectMeta = z.object({
     )
     .default([]),
 });
-export type ObjectMeta = z.infer<typeof objectMeta>;
 
 /** The key of an object in queues and caches: `namespace/name`, or `name` if cluster-scoped. */
 export function keyOf(ref: Ref): string {

@@ -88,7 +88,7 @@ for (const chosen of [latest, points.at(-2)!]) await verifyChain(tidemark, chose
 say('tidemark-mover verify: every byte of both chains matches its checksum');
 
 chapter('What users see');
-await show('get', 'tmb');
+await show('get', 'tmb', '--sort-by=.metadata.creationTimestamp');
 await show('get', 'tmbs');
 await show('get', 'tmrepo');
 summary();

@@ -9,6 +9,10 @@ import { checkpointsOf, hasBackupJob, incomingIn } from '../support/tidemark/lef
 import { backUpNow, takePoint } from '../support/tidemark/points.ts';
 import { restoresExactly } from '../support/tidemark/restore.ts';
 
+function readyOf(backup: VMBackup) {
+  return backup.status?.conditions?.find(({ type }) => type === 'Ready');
+}
+
 describe('bad input and bad luck, told in words', () => {
   const resources = new AsyncDisposableStack();
   let tidemark: Installation;
@@ -37,8 +41,6 @@ describe('bad input and bad luck, told in words', () => {
     await vm.write('root', { pattern: 0x41, offset: 0, length: 8 * MiB });
   });
   afterAll(() => resources.disposeAsync());
-
-  const readyOf = (backup: VMBackup) => backup.status?.conditions?.find(({ type }) => type === 'Ready');
 
   async function waitsWith(name: string, reason: string): Promise<string> {
     const found = await eventually(`${name} to wait for ${reason}`, async () => {

@@ -29,17 +29,8 @@ export function backupEvents({ metadata, status }: VMBackup, decision: BackupDec
   }
 }
 
-function incrementalFallback(fallback: {
-  readonly reason: string;
-  readonly message: string;
-  readonly disks: readonly string[];
-}): Event {
-  const disks = fallback.disks.join(', ');
-  return event(
-    'Warning',
-    'IncrementalFallback',
-    `Full instead of incremental for ${disks}: ${fallback.reason}: ${fallback.message}`,
-  );
+function incrementalFallback(fallback: { readonly reason: string; readonly message: string }): Event {
+  return event('Warning', 'IncrementalFallback', `${fallback.reason}: ${fallback.message}`);
 }
 
 function event(type: Event['type'], reason: string, note: string): Event {

@@ -14,7 +14,7 @@ import { repositoryStatus } from './status.ts';
 
 const writer: StatusWriter<VMBackupRepository> = {
   fieldManager: FIELD_MANAGER,
-  fields: ['observedGeneration', 'conditions', 'capacityBytes', 'freeBytes', 'readyNodes', 'nodes'],
+  fields: ['observedGeneration', 'conditions', 'capacityBytes', 'freeBytes', 'free', 'readyNodes', 'nodes'],
 };
 
 /** An agent that falls silent changes nothing that could be watched, so look this often. Milliseconds. */

@@ -1,4 +1,5 @@
 import type { VMBackupRepository, VMBackupRepositoryStatus } from '../../crds/vmbackuprepository.ts';
+import { humanSize } from '../../domain/columns.ts';
 import type { Readiness } from '../../domain/repository-readiness.ts';
 import { conditionsFor } from '../../kube/conditions.ts';
 
@@ -13,12 +14,14 @@ export function repositoryStatus(
 ): Partial<VMBackupRepositoryStatus> {
   const generation = metadata.generation ?? 0;
   const { ready, reason, message, nodes, readyNodes, capacityBytes } = readiness;
+  const freeBytes = inSteps(readiness.freeBytes, capacityBytes);
   const condition = { type: 'Ready', status: ready ? 'True' : 'False', reason, message } as const;
   return {
     observedGeneration: generation,
     conditions: [...conditionsFor(status?.conditions ?? [], [condition], { generation, now })],
     capacityBytes,
-    freeBytes: inSteps(readiness.freeBytes, capacityBytes),
+    freeBytes,
+    ...(freeBytes === undefined ? {} : { free: humanSize(freeBytes) }),
     nodes,
     readyNodes,
   };

@@ -62,11 +62,6 @@ export function parseDomain(xml: string): DomainXml {
   return { name, uuid, disks: devices.disk.map(toDisk) };
 }
 
-/** The disks of a domain, in the order of its XML. */
-export function parseDisks(xml: string): readonly DomainDisk[] {
-  return parseDomain(xml).disks;
-}
-
 function toDisk(disk: z.infer<typeof Disk>): DomainDisk {
   const source: z.infer<typeof Source> = disk.source;
   const alias = disk.alias?.['@name'];
