@@ -32,7 +32,9 @@ export interface Installation extends AsyncDisposable {
 export interface InstallationOptions {
   /** Where the repository is; a directory of its own when left out. */
   readonly repository?: string;
-  /** Extra flags for the node agent. */
+  /** More nodes, each with an agent of its own. */
+  readonly otherNodes?: readonly string[];
+  /** Extra flags for the node agents. */
   readonly agentFlags?: readonly string[];
   /** Told what happens, step by step. */
   readonly say?: (step: string) => void;
@@ -50,7 +52,8 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
   say('kube-apiserver, etcd and kube-controller-manager');
   const cluster = building.use(await startControlPlane({ controllerManager: true }));
   say('custom resources, accounts and roles');
-  await prepare(cluster, repository);
+  const otherNodes = options.otherNodes ?? [];
+  await prepare(cluster, repository, [NODE, ...otherNodes]);
 
   const program = async (
     name: 'controller' | 'node-agent',
@@ -61,11 +64,11 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     const common = [`--kubeconfig=${kubeconfig}`, `--namespace=${SYSTEM}`, '--health-port=0'];
     return startProgram(wrap([process.execPath, main, ...common]), join(scratch.path, `${name}.log`));
   };
-  const startAgent = () =>
+  const startAgent = (node = NODE) =>
     program('node-agent', (argv) =>
       inNodeNamespace({ podsDir }, [
         ...argv,
-        ...[`--node-name=${NODE}`, '--pods-dir=/srv', '--probe-seconds=5', '--scratch-reserve=1'],
+        ...[`--node-name=${node}`, '--pods-dir=/srv', '--probe-seconds=5', '--scratch-reserve=1'],
         ...(options.agentFlags ?? []),
       ]),
     );
@@ -73,6 +76,7 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
   say('controller and node agent, each as its own service account');
   const controller = building.use(await program('controller', (argv) => argv));
   let agent = await startAgent();
+  for (const node of otherNodes) building.use(await startAgent(node));
   building.defer(() => agent[Symbol.asyncDispose]());
 
   const backup = async (name: string) =>
@@ -117,7 +121,7 @@ function fileOf(path: string): string {
   return new URL(`../../../${path}`, import.meta.url).pathname;
 }
 
-async function prepare(cluster: ControlPlane, repository: string): Promise<void> {
+async function prepare(cluster: ControlPlane, repository: string, nodes: readonly string[]): Promise<void> {
   const apply = (...paths: readonly string[]) =>
     cluster.kubectl(['apply', '--server-side', ...paths.flatMap((path) => ['-f', fileOf(path)])]);
   await apply('deploy/namespace.yaml', 'deploy/crds', 'test/support/launcher/kubevirt-crds.yaml');
@@ -125,7 +129,7 @@ async function prepare(cluster: ControlPlane, repository: string): Promise<void>
   await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
   const objects = [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
-    { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE } },
+    ...nodes.map((name) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name } })),
     {
       apiVersion: 'backup.tidemark.dev/v1alpha1',
       kind: 'VMBackupRepository',

@@ -63,6 +63,11 @@ export class KubeVirt {
     await this.start(vm, nodeName);
   }
 
+  /** Writes into the status of the VMI, as KubeVirt's controllers do. */
+  async tell(vm: StandInVm, status: object): Promise<void> {
+    await this.#status('virtualmachineinstance', vm, vm.name, status);
+  }
+
   async #forget(vm: StandInVm): Promise<void> {
     await this.#cluster.kubectl([
       ...['-n', vm.namespace, 'delete', 'pod', '-l', `kubevirt.io/domain=${vm.name}`],
