@@ -1,5 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { bundle } from '../../../hack/build/bundle.ts';
 import { VMBackup } from '../../../src/crds/vmbackup.ts';
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
 import { inNodeNamespace, type ScratchDirectory, scratchDirectory } from '../launcher/index.ts';
@@ -9,6 +10,11 @@ import { type Program, startProgram } from './program.ts';
 export const NODE = 'node-1';
 export const NAMESPACE = 'shop';
 const SYSTEM = 'tidemark-system';
+const PROGRAMS = {
+  controller: 'src/controller/main.ts',
+  'node-agent': 'src/node-agent/main.ts',
+  mover: 'src/mover/main.ts',
+};
 
 /** A whole cluster with Tidemark in it: real API server, our controller and agent under their own accounts. */
 export interface Installation extends AsyncDisposable {
@@ -19,6 +25,8 @@ export interface Installation extends AsyncDisposable {
   /** Root of the repository `nas`. */
   readonly repository: string;
   readonly directory: string;
+  /** How a mover is started by hand. */
+  readonly mover: readonly string[];
   readonly controller: Program;
   agent: Program;
   /** Starts the agent again after it was killed. */
@@ -45,6 +53,9 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
   const say = options.say ?? (() => undefined);
   await using building = new AsyncDisposableStack();
   const scratch = building.use<ScratchDirectory>(await scratchDirectory('tidemark-node-'));
+  const programs = join(scratch.path, 'programs');
+  say('the bundles, as the image has them');
+  await bundle(fileOf(''), programs, PROGRAMS);
   const podsDir = join(scratch.path, 'pods');
   const repository = options.repository ?? join(scratch.path, 'repository');
   for (const path of [podsDir, repository]) await mkdir(path, { recursive: true });
@@ -60,9 +71,11 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     wrap: (argv: readonly string[]) => readonly string[],
   ) => {
     const kubeconfig = await cluster.serviceAccountKubeconfig(SYSTEM, `tidemark-${name}`);
-    const main = fileOf(`src/${name}/main.ts`);
     const common = [`--kubeconfig=${kubeconfig}`, `--namespace=${SYSTEM}`, '--health-port=0'];
-    return startProgram(wrap([process.execPath, main, ...common]), join(scratch.path, `${name}.log`));
+    return startProgram(
+      wrap([process.execPath, join(programs, `${name}.js`), ...common]),
+      join(scratch.path, `${name}.log`),
+    );
   };
   const startAgent = (node = NODE) =>
     program('node-agent', (argv) =>
@@ -88,6 +101,7 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     kubevirt: new KubeVirt(cluster),
     podsDir,
     repository,
+    mover: [process.execPath, join(programs, 'mover.js')],
     directory: scratch.path,
     controller,
     get agent() {

@@ -4,13 +4,6 @@ import { run } from '../launcher/index.ts';
 import type { Installation } from './installation.ts';
 import type { Point } from './points.ts';
 
-const MOVER = new URL('../../../src/mover/main.ts', import.meta.url).pathname;
-
-/** The command that restores one volume by hand. */
-export function restoreCommand(from: string, volume: string, to: string): readonly string[] {
-  return [process.execPath, MOVER, 'restore', '--from', from, '--volume', volume, '--to', to];
-}
-
 /** Restores every disk of a point, and says whether each is byte for byte what it held then. */
 export async function restoresExactly(
   tidemark: Installation,
@@ -20,7 +13,7 @@ export async function restoresExactly(
   const same = new Map<string, boolean>();
   for (const [volume, held] of point.held) {
     const to = join(tidemark.directory, `restored-${point.backup.metadata.name}-${volume}.raw`);
-    await run(restoreCommand(from, volume, to));
+    await run([...tidemark.mover, 'restore', '--from', from, '--volume', volume, '--to', to]);
     same.set(volume, await identical(held.file, to));
     await rm(to);
   }
@@ -30,8 +23,7 @@ export async function restoresExactly(
 /** Proves every byte of a backup and of the chain under it. */
 export async function verifyChain(tidemark: Installation, point: Point): Promise<void> {
   await run([
-    process.execPath,
-    MOVER,
+    ...tidemark.mover,
     'verify',
     join(tidemark.repository, point.backup.status?.plan?.path ?? ''),
     '--chain',
