@@ -45,9 +45,7 @@ export const VirtualMachineInstance = z.object({
       changedBlockTracking: z
         .object({
           state: z.string().optional(),
-          backupStatus: z
-            .object({ backupName: z.string().optional(), completed: z.boolean().optional() })
-            .optional(),
+          backupStatus: z.object({ backupName: z.string().optional() }).optional(),
         })
         .optional(),
       conditions: z.array(z.object({ type: z.string(), status: z.string() })).optional(),

@@ -103,7 +103,8 @@ function migrationRunning({ vmi }: World): Obstacle | undefined {
 
 function kubeVirtBackupRunning({ vmi }: World): Obstacle | undefined {
   const backup = vmi?.status?.changedBlockTracking?.backupStatus;
-  if (backup === undefined || backup.completed === true) return undefined;
+  // A completed one, too, until KubeVirt has taken it off the status: it may not have read its own job's end yet.
+  if (backup === undefined) return undefined;
   const message = `KubeVirt's own backup ${backup.backupName ?? ''} of the VM is under way, and the two would spoil each other; if it hangs, delete that VirtualMachineBackup.`;
   return passing('KubeVirtBackupRunning', message.replace('  ', ' '));
 }

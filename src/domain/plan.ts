@@ -3,6 +3,7 @@ import { nextBitmapName } from './bitmap-name.ts';
 import { bitmapsOf, newestGood } from './chain.ts';
 import { decideType } from './full-or-incremental.ts';
 import { backupPath } from './names.ts';
+import { obsoleteBitmaps } from './obsolete-bitmaps.ts';
 import { chooseVolumes } from './volumes.ts';
 import { clip } from './why.ts';
 import { volumesOf, type World } from './world.ts';
@@ -46,6 +47,7 @@ export function planAttempt(world: World, planned: PlannedAttempt, now: number):
     // Its own earlier attempts count, too: their bitmaps may still be on the disks.
     bitmap: nextBitmapName(now, bitmapsOf([...world.backups, backup], spec.vmName)),
     ...(decision.parent && { parent: decision.parent }),
+    obsoleteBitmaps: [...obsoleteBitmaps(backup, world.backups)],
     path: backupPath({
       clusterId: world.clusterId,
       namespace: metadata.namespace ?? '',

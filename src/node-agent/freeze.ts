@@ -17,13 +17,15 @@ export class FreezeRefused extends Error {
 }
 
 /** KubeVirt thaws the guest by itself after this, should the agent die in between. Windows' VSS gives 10 s anyway. */
-const UNFREEZE_TIMEOUT = '10s';
+const UNFREEZE_SECONDS = 10;
+const UNFREEZE_TIMEOUT = `${UNFREEZE_SECONDS}s`;
 
 /**
  * Runs `begin` while the guest's file systems are frozen, and thaws them whatever happens. Through KubeVirt's subresource
  * and not through libvirt, because only KubeVirt thaws by itself when the caller dies.
  *
- * @throws FreezeRefused when the policy is `Required` and the guest did not freeze; `begin` has then not run.
+ * @throws FreezeRefused when the policy is `Required` and the guest did not freeze, or not for as long as `begin` took: only
+ *   then has `begin` run.
  */
 export async function whileFrozen<T>(
   kube: Kube,
@@ -44,14 +46,25 @@ export async function whileFrozen<T>(
   const frozenAt = now();
   try {
     const value = await begin();
+    const begunMs = now() - frozenAt;
     if (asked.result !== 'Frozen') return { value, quiesce: asked };
     const thawed = await thaw(kube, vmi);
-    const quiesce: Quiesce = { ...asked, frozenMilliseconds: Math.round(now() - frozenAt) };
+    const frozenMilliseconds = Math.round(now() - frozenAt);
+    if (begunMs >= UNFREEZE_SECONDS * 1000) return { value, quiesce: thawedTooSoon(policy, begunMs) };
+    const quiesce: Quiesce = { ...asked, frozenMilliseconds };
     return { value, quiesce: thawed === undefined ? quiesce : { ...quiesce, message: thawed } };
   } catch (error) {
     if (asked.result === 'Frozen') await thaw(kube, vmi);
     throw error;
   }
+}
+
+/** The begin took so long that the guest may have been thawed before it: nothing proves that it was frozen at that instant. */
+function thawedTooSoon(policy: Policy, tookMs: number): Quiesce {
+  const message = `the backup took ${Math.round(tookMs / 1000)} s to begin, and a guest is thawed after ${UNFREEZE_SECONDS} s`;
+  if (policy === 'Required')
+    throw new FreezeRefused('FreezeFailed', `quiesce is Required, but ${message}. It is tried again.`);
+  return { result: 'Failed', message };
 }
 
 async function freeze(
@@ -74,10 +87,10 @@ async function freeze(
     );
     return { result: 'Frozen' };
   } catch (error) {
-    signal.throwIfAborted();
     const message = error instanceof Error ? error.message : String(error);
-    // A freeze that failed half-way must not leave the guest frozen.
+    // A freeze that failed half-way, or was not waited for, must not leave the guest frozen.
     await thaw(kube, vmi);
+    signal.throwIfAborted();
     return { result: freezeAnswer(message), message: message.slice(0, 1024) };
   }
 }

@@ -6,9 +6,9 @@ import { connectKube } from '../kube/connect.ts';
 import { runController } from '../kube/controller.ts';
 import { startRecorder } from '../kube/events.ts';
 import { serveHealth } from '../kube/health.ts';
-import { watching } from '../kube/source.ts';
 import { stopOnSignals } from '../kube/stop.ts';
 import { startCaches } from './caches.ts';
+import { begunFirst } from './job/begun-first.ts';
 import { reconcile } from './job/reconcile.ts';
 import { keepSweeping } from './job/sweep.ts';
 import { moverAt } from './mover-process/mover.ts';
@@ -59,12 +59,12 @@ try {
     },
   };
   await Promise.all([
-    keepSweeping({ caches, podsDir: options['pods-dir'], log }, signal),
+    keepSweeping({ nodeName, caches, podsDir: options['pods-dir'], now, log }, signal),
     keepReporting(probes, options['probe-seconds'] * 1000, signal),
     runController(
       {
         name: 'backup',
-        sources: [watching(caches.backups)],
+        sources: [begunFirst(caches.backups)],
         reconcile: (key, stopped) => reconcile(context, key, stopped),
         log,
         concurrency: options['max-backups'],

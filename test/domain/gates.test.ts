@@ -149,8 +149,8 @@ describe('a backup does not wait', () => {
     ['for a migration that is over', { vmi: instance({ migrationState: { completed: true } }) }],
     ['for a migration that failed', { vmi: instance({ migrationState: { failed: true } }) }],
     [
-      "for a backup of KubeVirt's that is over",
-      { vmi: instance({ changedBlockTracking: { backupStatus: { completed: true } } }) },
+      "for a backup of KubeVirt's that it has taken off the status",
+      { vmi: instance({ changedBlockTracking: { state: 'Enabled' } }) },
     ],
     [
       'for cloud-init, which is no disk',

@@ -90,6 +90,9 @@ describe('in mid-copy', () => {
     await eventually('an empty repository', async () =>
       (await incomingIn(tidemark.repository)).length === 0 ? true : undefined,
     );
+    await eventually('only the checkpoint of the chain', async () =>
+      (await checkpointsOf(vm)).length === 1 ? true : undefined,
+    );
     await expectNothingLeftBut([parent]);
   });
 

@@ -171,6 +171,37 @@ describe('a chain, from real objects to restored bytes', () => {
     });
   });
 
+  test('when the chain is complete, a full begins the next one and takes away the checkpoint of the last', async () => {
+    const next = await takePoint(tidemark, vm, () => backUpNow(tidemark, vm, 'next-chain', { fullEvery: 1 }));
+    const { metadata, status } = next.backup;
+    expect(status).toMatchObject({ typeReason: 'ChainComplete', chain: { id: metadata.uid, position: 0 } });
+    await expectExact(next);
+    expect(await checkpoints()).toEqual([status?.plan?.bitmap]);
+  });
+
+  test('each repository has a chain of its own: a backup into one leaves the checkpoint of the other', async () => {
+    const spec = { local: { path: tidemark.repository }, allowedNamespaces: [NAMESPACE] };
+    const apiVersion = 'backup.tidemark.dev/v1alpha1';
+    const metadata = { name: 'attic' };
+    await tidemark.apply({ apiVersion, kind: 'VMBackupRepository', metadata, spec });
+    const attic = async (name: string) => {
+      await backUpNow(tidemark, vm, name, { repository: 'attic' });
+      return (await tidemark.ended(name)).status;
+    };
+    const nas = (await tidemark.backup('next-chain')).status?.plan?.bitmap;
+    const first = await attic('attic-first');
+    expect(first).toMatchObject({ phase: 'Succeeded', typeReason: 'NoEarlierBackup' });
+    expect(await checkpoints()).toEqual([nas, first?.plan?.bitmap]);
+    await vm.write('root', { pattern: 0x47, offset: 11 * MiB, length: 64 * KiB });
+    const second = await attic('attic-second');
+    expect(second).toMatchObject({ type: 'Incremental', chain: { position: 1 } });
+    expect(await checkpoints()).toEqual([nas, second?.plan?.bitmap]);
+    const back = await take('back-in-nas');
+    expect(back.backup.status).toMatchObject({ type: 'Incremental', chain: { position: 1 } });
+    await expectExact(back);
+    expect(await checkpoints()).toEqual([second?.plan?.bitmap, back.backup.status?.plan?.bitmap]);
+  });
+
   /** The QEMU node of a disk's top image. */
   async function formatNodeOf(volume: string): Promise<string> {
     const nodes = (await vm.qmp('query-named-block-nodes', { flat: true })) as {

@@ -38,7 +38,30 @@ describe('the guest is frozen for the instant of the begin', () => {
     const begin = async () => calls.push('begin');
     const { quiesce } = await whileFrozen(kube, vmi(CONNECTED), 'IfAvailable', clock(), begin, signal);
     expect(calls).toEqual(['freeze', 'begin', 'unfreeze']);
-    expect(quiesce).toEqual({ result: 'Frozen', frozenMilliseconds: 70 });
+    expect(quiesce).toEqual({ result: 'Frozen', frozenMilliseconds: 140 });
+  });
+
+  test.each(['IfAvailable', 'Required'] as const)(
+    'no backup calls itself frozen that took so long to begin that KubeVirt had thawed the guest (%s)',
+    async (policy) => {
+      const { calls, kube } = kubeThat();
+      const times = [0, 10_000, 10_100];
+      const slow = () => times.shift()!;
+      const begun = whileFrozen(kube, vmi(CONNECTED), policy, slow, async () => 0, signal);
+      if (policy === 'Required') await expect(begun).rejects.toMatchObject({ reason: 'FreezeFailed' });
+      else expect((await begun).quiesce).toMatchObject({ result: 'Failed' });
+      expect(calls).toContain('unfreeze');
+    },
+  );
+
+  test('thawed even when the agent is stopped while it waits for the freeze', async () => {
+    const stop = new AbortController();
+    const { calls, kube } = kubeThat({ freeze: 'aborted' });
+    stop.abort(new Error('stopped'));
+    const begin = async () => 0;
+    const stopped = whileFrozen(kube, vmi(CONNECTED), 'IfAvailable', clock(), begin, stop.signal);
+    await expect(stopped).rejects.toThrow('stopped');
+    expect(calls).toEqual(['freeze', 'unfreeze']);
   });
 
   test('thawed even when the begin fails', async () => {

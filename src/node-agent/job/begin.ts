@@ -79,9 +79,12 @@ async function clearTheWay(
   }
 }
 
+/** What a killed run of this attempt reported of its own job is told no longer: this one begins at another instant. */
 async function reportDecision({ report, log }: Attempt, { disks, fallback }: DisksDecision): Promise<void> {
   if (fallback) log.warn({ reason: fallback.reason, disks: fallback.disks }, fallback.message);
-  await report.add({
+  const { attempt, agent, startedAt } = report.execution;
+  await report.replace({
+    ...{ attempt, agent, startedAt },
     disks: disks.map(asExecuted),
     ...(fallback ? { incrementalFallback: { ...fallback, disks: [...fallback.disks] } } : {}),
   });

@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import { outcomeOf } from '../../domain/outcome.ts';
 import type { BackupJobInput } from '../../domain/mover-job.ts';
-import type { ProgressEvent, VolumeResult } from '../../domain/mover-report.ts';
+import type { BackupResult, ProgressEvent } from '../../domain/mover-report.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
-import { type Definitions, readDefinitions } from './definitions.ts';
+import type { Definitions } from './definitions.ts';
 import { guardGuest, type Wishes } from './guard.ts';
 import { socketName } from './names.ts';
 import { plannedDisks } from './observe-parent.ts';
@@ -16,12 +16,11 @@ const PROGRESS_EVERY_MS = 5000;
 export async function copy(
   attempt: Attempt,
   vm: RunningVm,
+  definitions: Definitions,
   wishes: Wishes,
   signal: AbortSignal,
-): Promise<readonly VolumeResult[]> {
-  const { backup, plan, report, log } = attempt;
-  const vmRef = { namespace: backup.metadata.namespace, name: backup.spec.vmName };
-  const definitions = await readDefinitions(attempt.kube, vmRef, plan, vm.domain.xml, signal);
+): Promise<BackupResult> {
+  const { plan, report, log } = attempt;
   const job = moverJob(attempt, vm, definitions);
   const stop = new AbortController();
   const both = AbortSignal.any([signal, stop.signal]);
@@ -41,8 +40,7 @@ export async function copy(
   };
   const copied = attempt.mover.backup(job, onProgress, both);
   try {
-    const { volumes } = await Promise.race([copied, guardGuest(attempt, vm, wishes, both)]);
-    return volumes;
+    return await Promise.race([copied, guardGuest(attempt, vm, wishes, both)]);
   } finally {
     stop.abort();
     // No clean-up before the mover is gone: it still writes until then.

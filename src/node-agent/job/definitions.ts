@@ -3,10 +3,10 @@ import { z } from 'zod';
 import { type KindOf, ObjectMeta } from '../../crds/api.ts';
 import { persistentVolumeClaims } from '../../crds/core.ts';
 import { virtualMachines } from '../../crds/kubevirt.ts';
-import type { Plan } from '../../crds/vmbackup.ts';
-import type { Kube } from '../../kube/client.ts';
+import { claimNameOf } from '../../domain/volumes.ts';
 import { NotFound } from '../../kube/errors.ts';
 import type { Kind, KubeObject, Ref } from '../../kube/kind.ts';
+import type { Attempt, RunningVm } from './attempt.ts';
 import { AttemptFailed } from './attempt-failed.ts';
 
 /** Every field passes; only what identifies the object is checked. */
@@ -21,14 +21,19 @@ export interface Definitions {
   readonly files: readonly { readonly name: string; readonly content: string }[];
 }
 
-/** Reads the VM and its claims whole, as they are now. @throws AttemptFailed `DefinitionMissing` when one of them is gone. */
+/**
+ * Reads the VM and its claims whole, as they are now, and makes sure that they are those that the plan was made for: between
+ * plan and begin the VM may have been made anew or got another disk by the same name, with a bitmap in an overlay that was kept. An
+ * incremental would then put the changes of one disk upon the data of another.
+ *
+ * @throws AttemptFailed `DefinitionMissing` when one of them is gone; `VMReplaced`, `DiskReplaced`: to be planned anew.
+ */
 export async function readDefinitions(
-  kube: Kube,
-  vm: Ref,
-  plan: Plan,
-  domainXml: string,
+  { kube, backup, plan }: Pick<Attempt, 'kube' | 'backup' | 'plan'>,
+  { vmi, domain }: Pick<RunningVm, 'vmi' | 'domain'>,
   signal: AbortSignal,
 ): Promise<Definitions> {
+  const { namespace } = backup.metadata;
   const get = async (kind: KindOf<unknown>, ref: Ref) => {
     try {
       return await kube.get(whole(kind), ref, signal);
@@ -38,17 +43,25 @@ export async function readDefinitions(
       throw new AttemptFailed('DefinitionMissing', message, { cause });
     }
   };
-  const machine = await get(virtualMachines, vm);
-  const claims = plan.disks.flatMap(({ claim }) => (claim ? [claim.name] : []));
-  const read = (name: string) =>
-    kube.get(whole(persistentVolumeClaims), { namespace: vm.namespace, name }, signal);
-  const persistent = await Promise.all(claims.map(read));
+  const machine = await get(virtualMachines, { namespace, name: backup.spec.vmName });
+  if (machine.metadata.uid !== plan.vmUid)
+    throw new AttemptFailed('VMReplaced', 'The VM was made anew since this attempt was planned.');
+  const volumes = new Map(vmi.spec?.volumes?.map((volume) => [volume.name, claimNameOf(volume)]));
+  const planned = plan.disks.flatMap(({ volume, claim }) => (claim ? [{ volume, claim }] : []));
+  const persistent = await Promise.all(
+    planned.map(async ({ volume, claim }) => {
+      const found = await get(persistentVolumeClaims, { namespace, name: claim.name });
+      if (found.metadata.uid === claim.uid && volumes.get(volume) === claim.name) return found;
+      const message = `Volume '${volume}' has another PersistentVolumeClaim than '${claim.name}' of when this attempt was planned.`;
+      throw new AttemptFailed('DiskReplaced', message);
+    }),
+  );
   const objects = { virtualMachine: lasting(machine), persistentVolumeClaims: persistent.map(lasting) };
   return {
     vmUid: machine.metadata.uid ?? '',
     objects,
     files: [
-      { name: 'domain.xml', content: domainXml },
+      { name: 'domain.xml', content: domain.xml },
       { name: 'vm.yaml', content: stringify(objects.virtualMachine) },
       ...persistent.map((claim) => ({
         name: `pvc-${claim.metadata.name}.yaml`,

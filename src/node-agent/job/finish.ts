@@ -1,15 +1,15 @@
-import { posix } from 'node:path';
 import type { ExecutedDisk } from '../../crds/vmbackup.ts';
 import type { VolumeResult } from '../../domain/mover-report.ts';
-import { endBackup } from '../libvirt/backup.ts';
 import { trackable } from '../libvirt/domain-xml.ts';
 import { ensureCheckpointAbsent } from '../libvirt/ensure-absent.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
-import { socketName } from './names.ts';
+import { endJob } from './end-job.ts';
+import { tryTo } from './try-to.ts';
 
 /**
  * After the commit: ends libvirt's job, removes the checkpoints that the new one replaces, and reports. Only now may the
- * parent's checkpoint go, for only now is there data that no longer needs it.
+ * parent's checkpoint go, for only now is there data that no longer needs it. A checkpoint that cannot be removed does not keep
+ * the success from being told: the next plan names it again.
  *
  * @param vm undefined when the VM is gone by now: its data is safe all the same.
  */
@@ -24,26 +24,29 @@ export async function finish(
     await endJob(attempt, vm, signal);
     await removeObsolete(attempt, vm, signal);
   }
-  await mover.discard(plan.path, signal);
+  await tryTo(log, 'remove what other attempts left', () => mover.discard(plan.path, signal));
   const disks = withCounts(report.execution.disks ?? [], volumes);
   const bytes = disks.reduce((sum, disk) => sum + (disk.sizeBytes ?? 0), 0);
   const progress = { ...report.execution.progress, percent: 100, doneBytes: bytes, totalBytes: bytes };
-  await report.add({ disks, progress, completedAt: attempt.now().toISOString() });
+  await report.end({ ...report.execution, disks, progress, completedAt: attempt.now().toISOString() });
   log.info({ path: plan.path }, 'backup committed');
 }
 
-/** Ends our job, and only ours. Fine when it is gone. */
-export async function endJob({ plan }: Attempt, vm: RunningVm, signal: AbortSignal): Promise<void> {
-  const socket = posix.join(vm.paths.sockets.inside, socketName(plan.bitmap));
-  await endBackup(vm.virsh, vm.domain.name, socket, signal);
-}
-
-/** Removes the checkpoints of earlier backups of this chain and of those it replaces: only the head remains. */
-async function removeObsolete({ plan }: Attempt, vm: RunningVm, signal: AbortSignal): Promise<void> {
-  const targets = vm.domain.disks.filter(trackable).map(({ target }) => target);
-  const names = new Set([...(plan.obsoleteBitmaps ?? []), ...(plan.parent ? [plan.parent.bitmap] : [])]);
-  names.delete(plan.bitmap);
-  for (const name of names) await ensureCheckpointAbsent(vm.virsh, vm.domain.name, { name, targets }, signal);
+/** Removes the checkpoints of earlier backups of this chain and of those it replaces: only the head remains, if there is one. */
+async function removeObsolete(
+  { plan, report, log }: Attempt,
+  { virsh, domain }: RunningVm,
+  signal: AbortSignal,
+): Promise<void> {
+  const targets = domain.disks.filter(trackable).map(({ target }) => target);
+  const parent = plan.parent ? [plan.parent.bitmap] : [];
+  const names = new Set([...(plan.obsoleteBitmaps ?? []), ...parent, plan.bitmap]);
+  names.delete(report.execution.bitmapCreated ?? '');
+  for (const name of names) {
+    await tryTo(log, `remove the checkpoint ${name}`, () =>
+      ensureCheckpointAbsent(virsh, domain.name, { name, targets }, signal),
+    );
+  }
 }
 
 function withCounts(disks: readonly ExecutedDisk[], volumes: readonly VolumeResult[]): ExecutedDisk[] {

@@ -1,14 +1,11 @@
 import { statfs } from 'node:fs/promises';
-import { posix } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GuestVerdict, judgeGuest } from '../../domain/guest-first.ts';
 import { readState } from '../libvirt/domain.ts';
-import { endBackup } from '../libvirt/backup.ts';
 import { readJobInfo } from '../libvirt/job.ts';
-import { resumeDomain } from '../libvirt/domain.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
 import { AttemptFailed } from './attempt-failed.ts';
-import { socketName } from './names.ts';
+import { endJob } from './end-job.ts';
 
 /** What the caches say about the objects while a copy runs. */
 export interface Wishes {
@@ -33,14 +30,12 @@ export async function guardGuest(
   wishes: Wishes,
   signal: AbortSignal,
 ): Promise<never> {
-  const wasPaused = vm.domain.state === 'paused';
+  const wasPaused = vm.domain.pausedReason === 'ioError';
   for (;;) {
     await sleep(LOOK_EVERY_MS, undefined, { signal });
     const verdict = await look(attempt, vm, wishes, wasPaused, signal);
     if (verdict.kind === 'GoOn') continue;
-    const socket = posix.join(vm.paths.sockets.inside, socketName(attempt.plan.bitmap));
-    await endBackup(vm.virsh, vm.domain.name, socket);
-    if (verdict.reason === 'GuestPaused') await resumeDomain(vm.virsh, vm.domain.name);
+    await endJob(attempt, vm);
     throw new AttemptFailed(verdict.reason, verdict.message);
   }
 }

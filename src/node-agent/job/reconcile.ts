@@ -35,26 +35,34 @@ export interface AgentContext {
 /** Carries out the plan of one VMBackup, if it is planned for this node. Runs as long as the copy does. */
 export async function reconcile(context: AgentContext, key: string, signal: AbortSignal): Promise<Outcome> {
   const cached = context.caches.backups.get(key);
-  if (cached === undefined || workOf(cached, context.nodeName, context.now()).kind === 'None') return Done();
+  if (cached === undefined) return Done();
+  const known = workOf(cached, context.nodeName, context.now());
+  if (known.kind === 'None') return Done();
   // The cache may be older than our own last report: read the object as it is now.
   const backup = await current(context.kube, key, signal);
   if (backup === undefined) return Done();
   const work = workOf(backup, context.nodeName, context.now());
   if (work.kind === 'None') return Done();
+  // A newer plan wakes us again when the cache has it: guard and sweep ask the cache, and would take its job for nobody's.
+  if (work.plan.bitmap !== known.plan.bitmap) return Done();
   const repository = context.caches.repositories.get(backup.spec.repository);
-  if (repository === undefined) {
-    return Waiting(
-      'RepositoryNotFound',
-      `VMBackupRepository '${backup.spec.repository}' is not there.`,
-      10_000,
-    );
-  }
   const { plan, execution } = work;
+  const report = reportOf(context.kube, backup, execution);
+  if (repository === undefined) {
+    const reason = 'RepositoryNotFound';
+    const message = `VMBackupRepository '${backup.spec.repository}' is not there.`;
+    if (backup.status?.execution?.attempt !== plan.attempt) return Waiting(reason, message, 10_000);
+    // It had begun: the sweep ends its job, and the controller must not take it for running.
+    const error = { reason, message, final: false };
+    const bitmap = execution.disks === undefined ? {} : { bitmapCreated: plan.bitmap };
+    await report.end({ ...execution, ...bitmap, error, completedAt: context.now().toISOString() });
+    return Done();
+  }
   const attempt: Attempt = {
     backup,
     plan,
     quiesce: backup.spec.quiesce,
-    report: reportOf(context.kube, backup, execution),
+    report,
     mover: context.moverOf(repository),
     kube: context.kube,
     limits: context.limits,

@@ -52,6 +52,19 @@ export function parseState(text: string): Pick<Domain, 'state' | 'pausedReason'>
 
 const pausedReasons: Readonly<Record<string, PausedReason>> = { user: 'user', 'I/O error': 'ioError' };
 
+/**
+ * Lets a guest run on that QEMU stopped because a write failed, as a full scratch file makes it; one that a person paused stays
+ * paused. Fine when the domain is gone. While the cause is there, the guest pauses again at once, and nothing is lost.
+ */
+export async function resumeAfterIoError(virsh: Virsh, name: string, signal?: AbortSignal): Promise<void> {
+  try {
+    const { state, pausedReason } = await readState(virsh, name, signal);
+    if (state === 'paused' && pausedReason === 'ioError') await resumeDomain(virsh, name, signal);
+  } catch (error) {
+    if (!isRefusal(error, 'DomainNotFound', 'DomainNotRunning')) throw error;
+  }
+}
+
 /** Lets a paused guest run on. A guest that runs already is fine. It pauses again at once while the cause is there. */
 export async function resumeDomain(virsh: Virsh, name: string, signal?: AbortSignal): Promise<void> {
   try {

@@ -16,6 +16,8 @@ export class FakeLibvirt {
   readonly bitmaps: Map<string, Map<string, FakeBitmap>>;
   /** The running job's XML; a string that is no backup stands for another kind of job. */
   job: string | undefined;
+  /** As `domstate --reason` tells it. */
+  state = 'running (booted)';
   readonly calls: (readonly string[])[] = [];
   /** Called before each command; may throw, as a process that dies. */
   before: (args: readonly string[]) => void = () => {};
@@ -48,7 +50,15 @@ export class FakeLibvirt {
       case 'backup-begin':
         if (this.job !== undefined) return refuse('cannot acquire state change lock');
         this.job = files[0] ?? '';
+        if (files[1] !== undefined) this.#track(files[1]);
         return 'Backup started\n';
+      case 'domstate':
+        return `${this.state}\n`;
+      case 'resume':
+        this.state = 'running (unpaused)';
+        return '';
+      case 'dumpxml':
+        return this.#domain();
       default:
         throw new Error(`the fake libvirt knows no ${command}`);
     }
@@ -58,6 +68,23 @@ export class FakeLibvirt {
   traces(name: string): readonly string[] {
     const bearing = [...this.bitmaps].filter(([, bitmaps]) => bitmaps.has(name)).map(([target]) => target);
     return this.checkpoints.has(name) ? ['libvirt', ...bearing] : bearing;
+  }
+
+  /** What `backup-begin` does with a checkpoint's XML. */
+  #track(xml: string): void {
+    const { name, targets } = parseCheckpoint(
+      xml.replace('<disks>', '<creationTime>7</creationTime><disks>'),
+    );
+    this.checkpoints.set(name, targets);
+    for (const target of targets) this.bitmaps.get(target)?.set(name, 'good');
+  }
+
+  #domain(): string {
+    const disks = [...this.bitmaps.keys()].map(
+      (target, index) =>
+        `<disk type='file' device='disk'><driver type='qcow2'/><source file='/${target}' index='${index + 1}'/><target dev='${target}'/><alias name='ua-${target}'/></disk>`,
+    );
+    return `<domain><name>shop_db</name><uuid>u</uuid><devices>${disks.join('')}</devices></domain>`;
   }
 
   #dumpCheckpoint(name: string): string {
