@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages test verify demo build clean
+.PHONY: help setup packages mounts test verify demo bench build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,14 +14,20 @@ setup: ## install what tests and demo need: Debian packages, npm packages, a Kub
 packages: ## only the Debian packages (needs root when one is missing)
 	@hack/setup/packages.sh
 
-test: setup ## run all tests: unit, QEMU and libvirt, API server, end to end
+mounts: # asked first: without root, nothing below can run
+	@hack/setup/mounts.sh
+
+test: mounts setup ## run all tests: unit, QEMU and libvirt, API server, end to end
 	npm test --silent
 
-verify: setup ## run everything a change must pass: format, lint, types, generated files, tests
+verify: mounts setup ## run everything a change must pass: format, lint, types, generated files, tests
 	npm run --silent verify
 
-demo: setup ## see a full and an incremental backup, and a restore, on this machine
+demo: mounts setup ## see a full and an incremental backup, and a restore, on this machine
 	node test/demo/main.ts
+
+bench: setup ## measure the mover beside nbdcopy and qemu-img, in one run
+	node bench/main.ts
 
 build: setup ## bundle the programs into dist/
 	npm run --silent build

@@ -14,6 +14,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/{qemu,apiserver,e2e}/**', 'node_modules/**'],
+          // Generous: a loaded machine is no fault of the code.
+          testTimeout: 30_000,
         },
       },
       { test: { name: 'qemu', include: ['test/qemu/**/*.test.ts'], ...serial } },

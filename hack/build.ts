@@ -2,14 +2,8 @@
 /** `npm run build`: bundles the four programs into dist/. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bundle, EntryMissing, type Programs } from './build/bundle.ts';
-
-const programs: Programs = {
-  controller: 'src/controller/main.ts',
-  'node-agent': 'src/node-agent/main.ts',
-  mover: 'src/mover/main.ts',
-  'kubectl-tidemark': 'src/cli/main.ts',
-};
+import { bundle, EntryMissing } from './build/bundle.ts';
+import { programs } from './build/programs.ts';
 
 const root = join(import.meta.dirname, '..');
 try {

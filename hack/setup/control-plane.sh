@@ -1,14 +1,17 @@
 #!/usr/bin/env bash
 # The control plane's binaries: etcd, kube-apiserver, kube-controller-manager, kubectl.
-#   control-plane.sh         makes sure that they are there
-#   control-plane.sh where   prints their directory, or fails and says what is missing; makes nothing
+#   control-plane.sh           makes sure that they are there
+#   control-plane.sh where     prints their directory, or fails and says what is missing; makes nothing
+#   control-plane.sh lacks-go  is true where they are not there, and no Go that could build them
 # They come from KUBEBUILDER_ASSETS if that is set; else from the cache; else they are built with Go from the module
-# in test/tools; else, without Go, the official release binaries are downloaded.
+# in test/tools (packages.sh installs a Go where there is none); else the official release binaries are downloaded.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/download.sh"
 
 BINARIES=(etcd kube-apiserver kube-controller-manager kubectl)
 TOOLS=$ROOT/test/tools
+GO_NEEDED=$(sed -n 's/^go //p' "$TOOLS/go.mod")
+GO_FETCHES=1.21 # from here on, a Go fetches the newer one that a module asks for, unless GOTOOLCHAIN=local forbids it
 PATH=$PATH:/usr/local/go/bin # where Go's own archive is unpacked; sudo and cron do not look there
 
 # module_version MODULE: as test/tools/go.mod requires it.
@@ -33,23 +36,36 @@ absent() {
   for name in "${BINARIES[@]}"; do [ -x "$1/$name" ] || printf '%s ' "$name"; done
 }
 
-# build DIRECTORY: from source. Go keeps what it has compiled, so a build that was interrupted goes on from there.
+# can_become GO: is this Go new enough for test/tools, or new enough to fetch one that is? Asks nothing of the network.
+can_become() {
+  local least=$GO_FETCHES version
+  cd / # away from any go.mod that would decide the version
+  [ "$("$1" env GOTOOLCHAIN)" != local ] || least=$GO_NEEDED
+  version=$(GOTOOLCHAIN=local "$1" env GOVERSION)
+  printf '%s\n' "$least" "${version#go}" | sort --check=quiet --version-sort
+}
+
+# a_go: the first on PATH that will do.
+a_go() {
+  local go
+  for go in $(type -ap go); do if (can_become "$go") 2>/dev/null; then echo "$go" && return; fi; done
+  return 1
+}
+
+# build GO DIRECTORY: from source. Go keeps what it has compiled, so a build that was interrupted goes on from there.
 build() {
   local version=k8s.io/component-base/version part minor=${KUBERNETES#v1.}
   local flags="-s -w -X $version.gitVersion=$KUBERNETES -X $version.gitMajor=1 -X $version.gitMinor=${minor%%.*}"
   flags+=" -X $version.gitTreeState=clean"
   for part in go.etcd.io/etcd/server/v3 k8s.io/kubernetes/cmd/{kube-apiserver,kube-controller-manager,kubectl}; do
-    with_progress "go build ${part##*/cmd/}" env CGO_ENABLED=0 go build -C "$TOOLS" -v -trimpath -buildvcs=false \
-      -mod=readonly -tags grpcnotrace -ldflags "$flags" -o "$1/" "$part" || return 1
+    with_progress "go build ${part##*/cmd/}" env CGO_ENABLED=0 "$1" build -C "$TOOLS" -v -trimpath -buildvcs=false \
+      -mod=readonly -tags grpcnotrace -ldflags "$flags" -o "$2/" "$part" || return 1
   done
-  mv "$1/server" "$1/etcd" # named after its package by go build
+  mv "$2/server" "$2/etcd" # named after its package by go build
 }
 
-# can_build: is there a Go that takes this module? (An older Go fetches the one that go.mod asks for, if it may.)
-can_build() { command -v go >/dev/null && go list -C "$TOOLS" -m >/dev/null 2>&1; }
-
 provide() {
-  local staging
+  local staging go
   mkdir -p "$HOME_DIR"
   exec {lock}>"$HOME_DIR/lock"
   flock --nonblock "$lock" || with_progress 'another set-up builds the control plane; waiting for it' flock "$lock"
@@ -57,14 +73,14 @@ provide() {
   rm -rf "$HOME_DIR"/incoming.* # left by a run that was killed: we hold the lock
   staging=$(mktemp -d "$HOME_DIR/incoming.XXXXXX")
   TIDY+=("$staging")
-  if can_build; then
-    say "Kubernetes $KUBERNETES and etcd $ETCD are built from source once: some 5 minutes on 2 cores"
-    build "$staging" || fail 'The control plane could not be built.' \
+  if go=$(a_go) && with_progress "Go $GO_NEEDED or newer" "$go" list -C "$TOOLS" -m; then
+    say "Kubernetes $KUBERNETES and etcd $ETCD are built from source once: some 8 minutes on 2 cores, 5 GB in Go's caches"
+    build "$go" "$staging" || fail 'The control plane could not be built.' \
       "Set KUBEBUILDER_ASSETS to a directory with: ${BINARIES[*]}, or run this again."
   else
     say 'no usable Go: downloading the official binaries'
     download "$staging" "$KUBERNETES" "$ETCD" "$(machine)" || fail 'The control plane could not be downloaded.' \
-      "Install $(grep -m 1 '^go ' "$TOOLS/go.mod" | sed 's/^go /Go /') or newer to build it," \
+      "Install Go $GO_NEEDED or newer to build it (from $GO_FETCHES on, Go fetches it, unless GOTOOLCHAIN is local)," \
       "or set KUBEBUILDER_ASSETS to a directory with: ${BINARIES[*]}"
   fi
   chmod 755 "$staging"
@@ -81,6 +97,10 @@ if [ "${1:-}" = where ]; then
   [ -z "$missing" ] || fail "The control plane is not there: $missing missing in $BIN" 'Run:  make setup'
   echo "$BIN"
   exit 0
+fi
+if [ "${1:-}" = lacks-go ]; then
+  [ -n "$missing" ] && ! a_go >/dev/null
+  exit
 fi
 [ -z "$missing" ] || provide
 done_with control-plane "Kubernetes $KUBERNETES, etcd $ETCD"

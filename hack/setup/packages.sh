@@ -2,6 +2,7 @@
 # Debian packages (packages.txt). Installs what is missing; asks apt nothing when all is there.
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/backports.sh"
+cd "$ROOT/hack/setup"
 
 LIBVIRT_NEEDED=10.10.0 # the first libvirt whose domain XML knows <dataStore>
 
@@ -14,12 +15,19 @@ wanted() {
   command -v npm >/dev/null || printf 'nodejs\nnpm\n'
 }
 
-# missing: wanted packages that are not installed, and libvirt if it is too old.
+# from_backports: those that Debian 12 itself has too old. Its Go 1.19 cannot fetch the Go that Kubernetes needs.
+from_backports() {
+  rows backports
+  echo golang-go
+}
+
+# missing: wanted packages that are not installed, libvirt if it is too old, and Go if there is something to build.
 missing() {
   local installed
   installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' 2>/dev/null | awk '$2 == "installed" {print $1}')
   wanted | grep -vxF "$installed" || true
   if libvirt_is_old; then rows backports; fi
+  if ./control-plane.sh lacks-go 2>/dev/null; then echo golang-go; fi
 }
 
 libvirt_version() { dpkg-query -W -f='${Version}' libvirt-daemon 2>/dev/null || true; }
@@ -70,12 +78,13 @@ fi
 with_progress 'apt-get update' apt-get update -o DPkg::Lock::Timeout=300 || say 'going on with the lists that are there'
 suite=$(backports_suite)
 [ -z "$suite" ] || offer_backports "$suite"
-mapfile -t newer < <(grep -xF "$(rows backports)" <<<"$absent" || true)
-mapfile -t plain < <(grep -vxF "$(rows backports)" <<<"$absent" || true)
+mapfile -t newer < <(grep -xF "$(from_backports)" <<<"$absent" || true)
+mapfile -t plain < <(grep -vxF "$(from_backports)" <<<"$absent" || true)
 [ "${#newer[@]}" -eq 0 ] || install "$suite" "${newer[@]}"
 [ "${#plain[@]}" -eq 0 ] || install '' "${plain[@]}"
 
-absent=$(missing | sort -u | tr '\n' ' ')
+# A Go that is still too old is for control-plane.sh to judge: it has another way.
+absent=$(missing | sort -u | grep -vxF golang-go | tr '\n' ' ' || true)
 [ -z "$absent" ] || fail "After the installation these packages are still missing or too old: $absent" \
   "libvirt is $(libvirt_version), and $LIBVIRT_NEEDED or newer is needed."
 done_with packages "installed; libvirt $(libvirt_version)"

@@ -42,7 +42,10 @@ export const BackupJob = z
     files: z.array(StoredFile).max(1000).default([]),
     volumes: z.array(VolumeJob).min(1).max(1000),
     compression: z.literal(['none', 'zstd']).default('none'),
+    /** For all volumes together. */
     limitBytesPerSecond: z.int().positive().optional(),
+    /** How many volumes are copied at the same time. */
+    parallel: z.int().min(1).max(16).default(2),
     /** Written to `tidemark.json` when the repository has none yet; refused when it has another. */
     repositoryId: z.string().min(1).max(128).optional(),
     /** Give up on an NBD server that owes an answer and says nothing for this long. */

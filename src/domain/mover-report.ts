@@ -16,6 +16,8 @@ export const ProgressEvent = z.object({
   /** Read from the source, and written to the repository, so far. */
   bytesRead: Bytes,
   bytesStored: Bytes,
+  /** While verifying: everything before this place is done. `verify --resume` goes on from here. */
+  cursor: z.string().optional(),
 });
 export type ProgressEvent = z.infer<typeof ProgressEvent>;
 
@@ -77,6 +79,46 @@ export const InspectResult = z.object({
   volumes: z.array(InspectedVolume),
 });
 export type InspectResult = z.infer<typeof InspectResult>;
+
+export const RestoreResult = z.object({
+  event: z.literal('result'),
+  command: z.literal('restore'),
+  volume: z.string(),
+  to: z.string(),
+  virtualSizeBytes: Bytes,
+  chainLength: z.int().positive(),
+  /** Read from the images of the chain, and written to the target. */
+  bytesRead: Bytes,
+  bytesWritten: Bytes,
+  milliseconds: Bytes,
+});
+export type RestoreResult = z.infer<typeof RestoreResult>;
+
+/** Bytes of a file or a disk, [start, end). */
+const ByteRange = z.object({ start: Bytes, end: Bytes });
+
+export const VerifyResult = z.object({
+  event: z.literal('result'),
+  command: z.literal('verify'),
+  directory: z.string(),
+  good: z.boolean(),
+  /** Where to go on, when `--for` ended the verification; null when all was seen. */
+  cursor: z.string().nullable(),
+  backups: z.int().nonnegative(),
+  bytesRead: Bytes,
+  faults: z.array(
+    z.object({
+      reason: z.string(),
+      volume: z.string().nullable(),
+      path: z.string(),
+      message: z.string(),
+      /** The part of the file that is wrong, and the parts of the volume's disk that lie there. */
+      range: ByteRange.nullable(),
+      guestRanges: z.array(ByteRange),
+    }),
+  ),
+});
+export type VerifyResult = z.infer<typeof VerifyResult>;
 
 export const ProbeResult = z.object({
   event: z.literal('result'),

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import type { ClusterSet } from '../domain/cluster-set.ts';
 import type { ParentLink, VolumeRecord } from '../domain/manifest.ts';
 import type { VolumeJob } from '../domain/mover-job.ts';
 import { copyDisk } from './copy.ts';
 import { ParentError, UsageError } from './errors.ts';
 import { connectNbd, type NbdConnection } from './nbd/connection.ts';
-import { BitmapNotExported, NbdRefused } from './nbd/errors.ts';
+import { BitmapNotExported, NbdProtocolError, NbdRefused } from './nbd/errors.ts';
 import { BASE_ALLOCATION, dirtyBitmapContext } from './nbd/protocol.ts';
 import { parseNbdUri } from './nbd/uri.ts';
 import type { Pace } from './pace.ts';
@@ -14,6 +15,7 @@ import type { ProgressMeter } from './report.ts';
 import { backingPath } from './repository/chain.ts';
 import { SummedFile } from './repository/summed-file.ts';
 import { SUM_BLOCK_BYTES } from './repository/sums.ts';
+import { changedClusters } from './survey.ts';
 
 /** What one volume's copy needs besides the job's own words. */
 export interface VolumeTask {
@@ -23,6 +25,8 @@ export interface VolumeTask {
   /** The checked parent; null for a full. */
   readonly parent: ParentLink | null;
   readonly pace: Pace;
+  /** The largest read, in whole clusters. */
+  readonly pieceBytes: number;
   readonly stallMilliseconds: number;
   readonly meter: ProgressMeter;
 }
@@ -32,31 +36,56 @@ export interface VolumeTask {
  * @throws NbdRefused …, BitmapNotExported, ParentError `DiskShrank`, TargetError
  */
 export async function backupVolume(task: VolumeTask, signal: AbortSignal): Promise<VolumeRecord> {
-  const dirtyContext = task.job.type === 'Incremental' ? dirtyBitmapContext(task.job.bitmap) : null;
-  const address = parseNbdUri(task.job.source);
-  const contexts = dirtyContext ? [BASE_ALLOCATION, dirtyContext] : [BASE_ALLOCATION];
-  const source = await connectNbd({ address, contexts, stallMilliseconds: task.stallMilliseconds }, signal);
+  const changed = await whatChanged(task, signal);
+  const source = await open(task, BASE_ALLOCATION, signal);
   try {
-    if (task.job.type === 'Incremental' && !source.contexts.has(dirtyBitmapContext(task.job.bitmap))) {
-      throw new BitmapNotExported(task.job.bitmap, address.exportName);
-    }
+    if (changed && changed.length !== source.sizeBytes)
+      throw new NbdProtocolError('it tells two sizes of one disk');
     checkSize(task, source);
-    return await writeImage(task, source, dirtyContext, signal);
+    return await writeImage(task, source, changed, signal);
   } finally {
     await source.close();
   }
 }
 
+/**
+ * What the bitmap says, by a connection of its own: on one that has both contexts, a server looks up the allocation of the whole
+ * disk whenever it is asked for the bitmap. One after the other, because a server may take one client at a time.
+ */
+async function whatChanged(task: VolumeTask, signal: AbortSignal): Promise<ClusterSet | null> {
+  const { job, parent } = task;
+  if (job.type === 'Full') return null;
+  const context = dirtyBitmapContext(job.bitmap);
+  const source = await open(task, context, signal);
+  try {
+    if (!source.contexts.has(context))
+      throw new BitmapNotExported(job.bitmap, parseNbdUri(job.source).exportName);
+    checkSize(task, source);
+    return await changedClusters(source, context, parent?.virtualSizeBytes ?? 0);
+  } finally {
+    await source.close();
+  }
+}
+
+async function open(
+  { job, stallMilliseconds }: VolumeTask,
+  context: string,
+  signal: AbortSignal,
+): Promise<NbdConnection> {
+  const address = parseNbdUri(job.source);
+  return await connectNbd({ address, contexts: [context], stallMilliseconds }, signal);
+}
+
 async function writeImage(
-  { job, incoming, parent, pace, meter }: VolumeTask,
+  { job, incoming, parent, pace, pieceBytes, meter }: VolumeTask,
   source: NbdConnection,
-  dirtyContext: string | null,
+  changed: ClusterSet | null,
   signal: AbortSignal,
 ): Promise<VolumeRecord> {
   const imageFile = `${job.name}.qcow2`;
   const sumsFile = `${job.name}.sums`;
   const virtualSizeBytes = roundUpToSector(source.sizeBytes);
-  using file = SummedFile.create(join(incoming, imageFile), join(incoming, sumsFile));
+  await using file = SummedFile.create(join(incoming, imageFile), join(incoming, sumsFile));
   const image = new Qcow2Writer(file, {
     virtualSizeBytes,
     backingFile: parent ? backingPath(parent.id, imageFile) : null,
@@ -71,8 +100,9 @@ async function writeImage(
       bytesStored: file.bytes,
     });
   onProgress({ bytesDone: 0, bytesRead: 0 });
-  const plan = { dirtyContext, parentSizeBytes: parent?.virtualSizeBytes ?? 0 };
-  const { bytesDone, bytesRead } = await copyDisk(source, image, { ...plan, pace, onProgress }, signal);
+  const flush = async (): Promise<void> => await file.flush();
+  const options = { changed, pace, pieceBytes, flush, onProgress };
+  const { bytesDone, bytesRead } = await copyDisk(source, image, options, signal);
   image.finish();
   meter({
     volume: job.name,

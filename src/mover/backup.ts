@@ -10,7 +10,8 @@ import type { BackupJob, VolumeJob } from '../domain/mover-job.ts';
 import type { BackupResult } from '../domain/mover-report.ts';
 import { backupVolume } from './backup-volume.ts';
 import { MoverError, ParentError, throwIfAborted, UsageError } from './errors.ts';
-import { paced } from './pace.ts';
+import { inParallel } from './in-parallel.ts';
+import { paced, pieceBytesFor } from './pace.ts';
 import type { ProgressMeter } from './report.ts';
 import { walkChain } from './repository/chain.ts';
 import { writeDurably } from './repository/durable.ts';
@@ -98,21 +99,23 @@ async function backupVolumes(
   { meter }: BackupContext,
   signal: AbortSignal,
 ): Promise<VolumeRecord[]> {
-  const pace = paced(job.limitBytesPerSecond);
-  const stallMilliseconds = job.stallMilliseconds ?? STALL_MILLISECONDS;
-  const records: VolumeRecord[] = [];
-  for (const volume of job.volumes) {
+  const shared = {
+    incoming,
+    // One for all of them: the limit is the backup's.
+    pace: paced(job.limitBytesPerSecond),
+    pieceBytes: pieceBytesFor(job.limitBytesPerSecond),
+    stallMilliseconds: job.stallMilliseconds ?? STALL_MILLISECONDS,
+    meter,
+  };
+  return await inParallel(job.volumes, job.parallel, signal, async (volume, either) => {
     try {
       const parent = parents.get(volume.name) ?? null;
-      records.push(
-        await backupVolume({ job: volume, incoming, parent, pace, stallMilliseconds, meter }, signal),
-      );
+      return await backupVolume({ ...shared, job: volume, parent }, either);
     } catch (error) {
       if (error instanceof MoverError) error.volume ??= volume.name;
       throw error;
     }
-  }
-  return records;
+  });
 }
 
 /** The link to a volume's parent, checked down to its full. */

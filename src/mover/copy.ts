@@ -1,10 +1,12 @@
+import type { ClusterSet } from '../domain/cluster-set.ts';
 import type { CopyExtent } from '../domain/extents.ts';
 import { throwIfAborted } from './errors.ts';
 import type { NbdConnection } from './nbd/connection.ts';
 import type { Pace } from './pace.ts';
 import { CLUSTER_BYTES } from './qcow2/layout.ts';
 import type { Qcow2Writer } from './qcow2/writer.ts';
-import { type SurveyPlan, survey } from './survey.ts';
+import { type Part, Slab } from './slabs.ts';
+import { survey } from './survey.ts';
 import { zeroRuns } from './zero-runs.ts';
 
 /** How far a copy has come. */
@@ -13,19 +15,19 @@ export interface CopyProgress {
   readonly bytesRead: number;
 }
 
-export interface CopyOptions extends SurveyPlan {
+export interface CopyOptions {
+  /** What an incremental must look at; null for a full. */
+  readonly changed: ClusterSet | null;
   readonly pace: Pace;
+  /** The largest read, whole clusters. Measured: 512 KiB to 1 MiB is best, 2 MiB and more halve the rate. */
+  readonly pieceBytes: number;
+  /** Brings to the file what the image was given; then its bytes may change. */
+  readonly flush: () => Promise<void>;
   readonly onProgress: (progress: CopyProgress) => void;
 }
 
-/** Measured: 512 KiB to 1 MiB is best, 2 MiB and more halve the rate; four to eight in flight. */
-const PIECE_BYTES = 1024 * 1024;
-const IN_FLIGHT = 4;
-
-/** A part of the disk on its way into the image; a `data` part is ready when the server has filled its buffer. */
-interface Piece extends CopyExtent {
-  readonly read: { readonly buffer: Buffer; readonly filled: Promise<void> } | null;
-}
+/** Four reads under way keep the server busy; two more slabs are being written or wait for it. */
+const SLABS = 6;
 
 /**
  * Copies what the survey says into the image. The whole policy:
@@ -34,7 +36,11 @@ interface Piece extends CopyExtent {
  *     zero   → recorded as zeros, never skipped: the parent's old bytes would come back
  *     clean  → left out
  *
- * Reads overlap, the image is written in order. @throws what the source or the image throws, or the signal's reason
+ * Slabs go round in a ring. Reads overlap, and so do reading, writing and summing; the image is written in order.
+ *
+ *     survey ──▶ slab 0: reads under way ──▶ slab 5: all read, into the image ──▶ slab 4: being written ──▶ slab 3: free
+ *
+ * @throws what the source or the image throws, or the signal's reason
  */
 export async function copyDisk(
   source: NbdConnection,
@@ -42,63 +48,80 @@ export async function copyDisk(
   options: CopyOptions,
   signal: AbortSignal,
 ): Promise<CopyProgress> {
-  const free: Buffer[] = Array.from({ length: IN_FLIGHT }, () => Buffer.allocUnsafeSlow(PIECE_BYTES));
-  const underWay: Piece[] = [];
+  const ring = Array.from({ length: SLABS }, () => new Slab(options.pieceBytes));
+  let slab = ring[0]!;
+  let turn = 0;
+  let earlier: Promise<void> = Promise.resolve();
   let bytesRead = 0;
 
-  const settleFirst = async (): Promise<void> => {
-    const piece = underWay.shift()!;
-    if (piece.read) {
-      await piece.read.filled;
-      throwIfAborted(signal);
-      store(image, piece, piece.read.buffer);
-      free.push(piece.read.buffer);
-      bytesRead += piece.length;
-    } else if (piece.kind === 'zero') {
-      image.writeZeros(piece.offset, piece.length);
+  const store = async (full: Slab, before: Promise<void>): Promise<void> => {
+    // Even of one that fails, every read has ended when its slab is used again.
+    for (const read of await Promise.allSettled(full.reads))
+      if (read.status === 'rejected') throw read.reason;
+    await before;
+    throwIfAborted(signal);
+    for (const part of full.parts) {
+      storePart(image, part, full.buffer);
+      if (part.kind === 'data') bytesRead += part.length;
     }
-    options.onProgress({ bytesDone: piece.offset + piece.length, bytesRead });
+    const last = full.parts.at(-1);
+    if (last) options.onProgress({ bytesDone: last.offset + last.length, bytesRead });
+  };
+  const sendOff = async (): Promise<void> => {
+    earlier = store(slab, earlier);
+    slab.stored = earlier.then(options.flush);
+    // Heard when the slab's turn comes again.
+    slab.stored.catch(() => {});
+    turn = (turn + 1) % SLABS;
+    slab = ring[turn]!;
+    await slab.stored;
+    slab.empty();
   };
 
-  for await (const extent of survey(source, options)) {
-    for (const piece of pieces(extent)) {
-      throwIfAborted(signal);
-      // No more parts wait than reads do, and none waits for nothing.
-      while (underWay.length > 0 && (free.length === 0 || underWay[0]!.read === null)) await settleFirst();
-      if (piece.kind !== 'data') {
-        underWay.push({ ...piece, read: null });
-        continue;
+  try {
+    for await (const extent of survey(source, options.changed)) {
+      for (let left: CopyExtent = extent; left.length > 0; ) {
+        throwIfAborted(signal);
+        if (slab.isFull) await sendOff();
+        const [piece, rest] =
+          left.kind === 'data' ? cut(left, slab.freeBytes) : [left, { ...left, length: 0 }];
+        left = rest;
+        if (piece.kind !== 'data') {
+          slab.add(piece, 0);
+          continue;
+        }
+        await options.pace(piece.length, signal);
+        const { at } = slab.add(piece, Math.ceil(piece.length / CLUSTER_BYTES) * CLUSTER_BYTES);
+        const filled = source.read(piece.offset, slab.buffer.subarray(at, at + piece.length));
+        filled.catch(() => {});
+        slab.reads.push(filled);
       }
-      await options.pace(piece.length, signal);
-      const buffer = free.pop()!;
-      const filled = source.read(piece.offset, buffer.subarray(0, piece.length));
-      // A failure is told when its turn comes; until then nobody listens.
-      filled.catch(() => {});
-      underWay.push({ ...piece, read: { buffer, filled } });
     }
+    await sendOff();
+    for (const { stored } of ring) await stored;
+  } finally {
+    await Promise.allSettled(ring.map(({ stored }) => stored));
   }
-  while (underWay.length > 0) await settleFirst();
   return { bytesDone: source.sizeBytes, bytesRead };
 }
 
-/** Data comes in pieces of a buffer's size; what need not be read stays whole. */
-function* pieces(extent: CopyExtent): Generator<CopyExtent, void, void> {
-  if (extent.kind !== 'data') {
-    yield extent;
-    return;
-  }
-  const end = extent.offset + extent.length;
-  for (let offset = extent.offset; offset < end; offset += PIECE_BYTES) {
-    yield { offset, length: Math.min(PIECE_BYTES, end - offset), kind: 'data' };
-  }
+/** As much as there is room for, and the rest. */
+function cut(extent: CopyExtent, room: number): [piece: CopyExtent, rest: CopyExtent] {
+  const length = Math.min(extent.length, room);
+  return [
+    { ...extent, length },
+    { ...extent, offset: extent.offset + length, length: extent.length - length },
+  ];
 }
 
 /** The last cluster of a disk may be cut: the image holds it filled up with zeros. */
-function store(image: Qcow2Writer, piece: Piece, buffer: Buffer): void {
-  const clusters = buffer.subarray(0, Math.ceil(piece.length / CLUSTER_BYTES) * CLUSTER_BYTES);
-  clusters.fill(0, piece.length);
+function storePart(image: Qcow2Writer, { kind, offset, length, at }: Part, buffer: Buffer): void {
+  if (kind === 'clean') return;
+  if (kind === 'zero') return image.writeZeros(offset, length);
+  const clusters = buffer.subarray(at, at + Math.ceil(length / CLUSTER_BYTES) * CLUSTER_BYTES);
+  clusters.fill(0, length);
   for (const { start, end, isZero } of zeroRuns(clusters)) {
-    if (isZero) image.writeZeros(piece.offset + start, end - start);
-    else image.writeData(piece.offset + start, clusters.subarray(start, end));
+    if (isZero) image.writeZeros(offset + start, end - start);
+    else image.writeData(offset + start, clusters.subarray(start, end));
   }
 }

@@ -11,7 +11,7 @@ export class TargetError extends MoverError {
 const reasons: ReadonlyMap<number, readonly [reason: string, advice: string]> = new Map([
   [constants.errno.ENOSPC, ['TargetFull', 'it is full: make room or take another repository']],
   [constants.errno.EDQUOT, ['TargetFull', 'the quota is used up']],
-  [constants.errno.EROFS, ['TargetReadOnly', 'it is mounted read-only']],
+  [constants.errno.EROFS, ['TargetReadOnly', 'it is mounted or exported read-only']],
   [
     constants.errno.EACCES,
     ['TargetDenied', 'permission denied: check owner, mode, and root_squash on the server'],
@@ -23,6 +23,11 @@ const reasons: ReadonlyMap<number, readonly [reason: string, advice: string]> = 
     constants.errno.ESTALE,
     ['TargetStale', 'the server no longer knows it: it was deleted, or the export was withdrawn'],
   ],
+  [
+    constants.errno.ETIMEDOUT,
+    ['TargetTimedOut', 'the server did not answer in time: check it, and the network to it'],
+  ],
+  [constants.errno.EIO, ['TargetFailed', 'I/O error: the storage, or a server mounted "soft", failed']],
 ]);
 
 /** A failed system call on `path`, as a typed error that says what was tried. Our own errors pass through unchanged. */

@@ -4,9 +4,10 @@ import type { Extent } from '../../src/domain/extents.ts';
 import { copyDisk } from '../../src/mover/copy.ts';
 import { Aborted } from '../../src/mover/errors.ts';
 import { connectNbd } from '../../src/mover/nbd/connection.ts';
-import { paced } from '../../src/mover/pace.ts';
+import { paced, pieceBytesFor } from '../../src/mover/pace.ts';
 import { roundUpToSector } from '../../src/mover/qcow2/layout.ts';
 import { Qcow2Writer } from '../../src/mover/qcow2/writer.ts';
+import { changedClusters } from '../../src/mover/survey.ts';
 import { type FakeDisk, serveFake } from './support/fake-nbd-server.ts';
 import { MemoryImage, readImage } from './support/read-image.ts';
 
@@ -16,6 +17,7 @@ async function copy(
   disk: FakeDisk,
   parent: Buffer | null,
   signal = new AbortController().signal,
+  pieceBytes = pieceBytesFor(undefined),
 ): Promise<{ image: Buffer; totals: object; bytesRead: number }> {
   await using server = await serveFake(disk);
   const connection = await connectNbd(
@@ -29,16 +31,21 @@ async function copy(
       backingFile: parent ? '../p/vda.qcow2' : null,
     };
     const writer = new Qcow2Writer(memory, shape);
-    const plan = parent
-      ? { dirtyContext: CONTEXTS[1], parentSizeBytes: parent.length }
-      : { dirtyContext: null, parentSizeBytes: 0 };
+    const changed = parent ? await changedClusters(connection, CONTEXTS[1], parent.length) : null;
     const { bytesRead } = await copyDisk(
       connection,
       writer,
-      { ...plan, pace: paced(undefined), onProgress: () => {} },
+      {
+        changed,
+        pace: paced(undefined),
+        pieceBytes,
+        flush: async () => await memory.flush(),
+        onProgress: () => {},
+      },
       signal,
     );
     writer.finish();
+    await memory.flush();
     return { image: memory.bytes, totals: writer.totals, bytesRead };
   } finally {
     await connection.close();
@@ -61,6 +68,7 @@ const history = fc.record({
     { maxLength: 6 },
   ),
   cut: fc.integer({ min: 1, max: 3 }),
+  pieceBytes: fc.constantFrom(64 * 1024, 192 * 1024, 1024 * 1024),
   reorder: fc.integer({ min: 1, max: 3 }),
 });
 
@@ -98,12 +106,13 @@ function play({
 
 test('whatever extents the server tells, parent and incremental together are the disk', async () => {
   await fc.assert(
-    fc.asyncProperty(history, async ({ cut, reorder, ...steps }) => {
+    fc.asyncProperty(history, async ({ cut, reorder, pieceBytes, ...steps }) => {
       const { parent, now, contexts } = play(steps);
       // Each context is told at another length.
       const cutStatus = (extents: readonly Extent[], context: string) =>
         extents.slice(0, context === 'base:allocation' ? cut : 1);
-      const { image } = await copy({ content: now, contexts, cutStatus, reorder }, parent);
+      const disk = { content: now, contexts, cutStatus, reorder };
+      const { image } = await copy(disk, parent, undefined, pieceBytes);
       expect(readImage(image, parent).equals(now)).toBe(true);
     }),
     { numRuns: 60 },
@@ -112,10 +121,11 @@ test('whatever extents the server tells, parent and incremental together are the
 
 test('whatever extents the server tells, a full is the disk', async () => {
   await fc.assert(
-    fc.asyncProperty(history, async ({ cut, reorder, ...steps }) => {
+    fc.asyncProperty(history, async ({ cut, reorder, pieceBytes, ...steps }) => {
       const { now, contexts } = play(steps);
       const cutStatus = (extents: readonly Extent[]) => extents.slice(0, cut);
-      const { image } = await copy({ content: now, contexts, cutStatus, reorder }, null);
+      const disk = { content: now, contexts, cutStatus, reorder };
+      const { image } = await copy(disk, null, undefined, pieceBytes);
       expect(readImage(image).equals(now)).toBe(true);
     }),
     { numRuns: 60 },
@@ -155,6 +165,20 @@ test('zeros the server knows of are recorded without being read', async () => {
 test('a disk whose size is no multiple of a sector is filled up with zeros', async () => {
   const { image } = await copy({ content: Buffer.alloc(1000, 9) }, null);
   expect(readImage(image)).toEqual(Buffer.concat([Buffer.alloc(1000, 9), Buffer.alloc(24)]));
+});
+
+test('a disk of many slabs, of stretches that are read and stretches that are not, is the disk', async () => {
+  const content = Buffer.alloc(24 * 1024 * 1024);
+  const allocation: Extent[] = [];
+  for (let offset = 0; offset < content.length; offset += 200_704) {
+    const isData = (offset / 200_704) % 3 !== 0;
+    const length = Math.min(200_704, content.length - offset);
+    allocation.push({ offset, length, flags: isData ? 0 : 3 });
+    if (isData) content.fill((offset % 251) + 1, offset, offset + length);
+  }
+  const { image, bytesRead } = await copy({ content, contexts: { 'base:allocation': allocation } }, null);
+  expect(readImage(image).equals(content)).toBe(true);
+  expect(bytesRead).toBeLessThan(content.length);
 });
 
 test('an abort in the middle ends the copy with its reason', async () => {

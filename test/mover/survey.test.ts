@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { CopyExtent, Extent } from '../../src/domain/extents.ts';
-import { type Surveyable, survey } from '../../src/mover/survey.ts';
+import { changedClusters, type Surveyable, survey } from '../../src/mover/survey.ts';
 import { clip } from './support/fake-nbd-server.ts';
 
 const CLUSTER = 65536;
@@ -73,10 +73,12 @@ test('small windows and short answers tell the same as one answer to all', async
       fc.integer({ min: 1, max: 4 }),
       async (size, parent, a, b, clusters) => {
         const contexts = { 'base:allocation': cover(size, a, 2), [BITMAP]: cover(size, b, 1) };
-        const plan = { dirtyContext: BITMAP, parentSizeBytes: Math.min(parent, size) };
-        const whole = await collect(survey(source(size, contexts, 1000), plan));
-        const inParts = await collect(survey(source(size, contexts), plan, clusters * CLUSTER));
-        expect(merged(inParts)).toEqual(whole);
+        const told = async (most: number, window?: number) => {
+          const disk = source(size, contexts, most);
+          const changed = await changedClusters(disk, BITMAP, Math.min(parent, size));
+          return merged(await collect(survey(disk, changed, window)));
+        };
+        expect(await told(1, clusters * CLUSTER)).toEqual(await told(1000));
       },
     ),
   );
@@ -85,19 +87,47 @@ test('small windows and short answers tell the same as one answer to all', async
 test('a server that tells nothing about a bitmap does not make the survey turn for ever', async () => {
   const size = 10 * CLUSTER;
   const contexts = { 'base:allocation': [{ offset: 0, length: size, flags: 0 }], [BITMAP]: [] };
-  const told = collect(survey(source(size, contexts), { dirtyContext: BITMAP, parentSizeBytes: size }));
+  const told = changedClusters(source(size, contexts), BITMAP, size);
   await expect(told).rejects.toMatchObject({ reason: 'NbdProtocolError' });
 });
 
-test('a disk of 1 TiB costs a few hundred questions', async () => {
+test('a server that tells nothing about the allocation does not make the survey turn for ever', async () => {
+  const size = 100 * CLUSTER;
+  const told = collect(survey(source(size, { 'base:allocation': [] }), null));
+  await expect(told).rejects.toMatchObject({ reason: 'NbdProtocolError' });
+});
+
+test('of a disk of 1 TiB that hardly changed, only the bitmap is asked for, and by one question', async () => {
   const size = 2 ** 40;
-  const clean = {
-    'base:allocation': [{ offset: 0, length: size, flags: 3 }],
-    [BITMAP]: [{ offset: 0, length: size, flags: 0 }],
-  };
-  const disk = source(size, clean);
-  expect(merged(await collect(survey(disk, { dirtyContext: BITMAP, parentSizeBytes: size })))).toEqual([
-    { offset: 0, length: size, kind: 'clean' },
+  const written = { offset: 2 ** 39, length: CLUSTER, flags: 1 };
+  const rest = written.offset + CLUSTER;
+  const disk = source(
+    size,
+    {
+      'base:allocation': [{ offset: 0, length: size, flags: 0 }],
+      [BITMAP]: [
+        { offset: 0, length: written.offset, flags: 0 },
+        written,
+        { offset: rest, length: size - rest, flags: 0 },
+      ],
+    },
+    1000,
+  );
+  expect(await collect(survey(disk, await changedClusters(disk, BITMAP, size)))).toEqual([
+    { offset: 0, length: written.offset, kind: 'clean' },
+    { offset: written.offset, length: CLUSTER, kind: 'data' },
+    { offset: rest, length: size - rest, kind: 'clean' },
   ]);
-  expect(disk.asked.length).toBe(512);
+  expect(disk.asked).toEqual([0]);
+});
+
+test('whether a long stretch that changed is zero now is asked, and then it is not read', async () => {
+  const size = 64 * CLUSTER;
+  const disk = source(size, {
+    'base:allocation': [{ offset: 0, length: size, flags: 3 }],
+    [BITMAP]: [{ offset: 0, length: size, flags: 1 }],
+  });
+  expect(await collect(survey(disk, await changedClusters(disk, BITMAP, size)))).toEqual([
+    { offset: 0, length: size, kind: 'zero' },
+  ]);
 });

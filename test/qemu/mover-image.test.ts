@@ -12,15 +12,15 @@ const KiB = 1024;
 const GiB = 1024 ** 3;
 
 /** Writes an image with the given clusters (by number), each filled with a byte of its own; the rest is not mentioned. */
-function write(
+async function write(
   name: string,
   size: number,
   clusters: readonly number[],
   backingFile: string | null = null,
   zeros: readonly number[] = [],
-): string {
+): Promise<string> {
   const path = workshop.at(name);
-  using file = SummedFile.create(path, `${path}.sums`);
+  await using file = SummedFile.create(path, `${path}.sums`);
   const image = new Qcow2Writer(file, { virtualSizeBytes: size, backingFile });
   const all = [...clusters.map((n) => [n, true] as const), ...zeros.map((n) => [n, false] as const)];
   for (const [n, isData] of all.sort((a, b) => a[0] - b[0])) {
@@ -30,6 +30,7 @@ function write(
     else image.writeZeros(n * CLUSTER_BYTES, CLUSTER_BYTES);
   }
   image.finish();
+  await file.commit();
   return path;
 }
 
@@ -62,8 +63,8 @@ describe('qemu-img finds our images clean and the disk in them identical', () =>
     ['three L2 tables, the middle one empty', 3 * L2_SPAN_BYTES, [1, 3 * perL2 - 1]],
     ['a TiB with its ends', 1024 * GiB, [0, last(1024 * GiB)]],
     ['8 TiB: an L1 table of more than one cluster', 8192 * GiB, [0, 12 * perL2, last(8192 * GiB)]],
-  ])('%s', (_, size, clusters) => {
-    const ours = write('ours.qcow2', size, clusters);
+  ])('%s', async (_, size, clusters) => {
+    const ours = await write('ours.qcow2', size, clusters);
     const theirs = raw('theirs.raw', size, clusters);
     try {
       // Fails by itself unless the image is clean.
@@ -79,9 +80,9 @@ describe('qemu-img finds our images clean and the disk in them identical', () =>
     }
   });
 
-  test('more clusters than one refcount block counts', () => {
+  test('more clusters than one refcount block counts', async () => {
     const clusters = Array.from({ length: 33_000 }, (_, i) => i);
-    const ours = write('large.qcow2', 4 * GiB, clusters);
+    const ours = await write('large.qcow2', 4 * GiB, clusters);
     expect(JSON.parse(workshop.tool('qemu-img', 'check', '--output=json', ours))).toMatchObject({
       'check-errors': 0,
       'allocated-clusters': 33_000,
@@ -89,10 +90,10 @@ describe('qemu-img finds our images clean and the disk in them identical', () =>
     workshop.tool('rm', ours);
   });
 
-  test('an incremental on a smaller parent: data, zeros over old data, and what is not mentioned', () => {
-    write('p.qcow2', 4 * 64 * KiB + 512, [0, 1, 2, 3, 4]);
+  test('an incremental on a smaller parent: data, zeros over old data, and what is not mentioned', async () => {
+    await write('p.qcow2', 4 * 64 * KiB + 512, [0, 1, 2, 3, 4]);
     const size = 10 * 64 * KiB;
-    const ours = write('c.qcow2', size, [1, 8], 'p.qcow2', [2, 3, 9]);
+    const ours = await write('c.qcow2', size, [1, 8], 'p.qcow2', [2, 3, 9]);
     const theirs = raw('c.raw', size, [0, 1, 8]);
     workshop.tool('qemu-io', '-f', 'raw', '-c', `write -q -P 5 ${4 * 64 * KiB} 512`, theirs);
     expect(JSON.parse(workshop.tool('qemu-img', 'check', '--output=json', ours))).toMatchObject({
@@ -102,11 +103,9 @@ describe('qemu-img finds our images clean and the disk in them identical', () =>
   });
 });
 
-test('calls out of order are refused', () => {
-  expect(() => {
-    using file = SummedFile.create(workshop.at('x'), workshop.at('x.sums'));
-    const image = new Qcow2Writer(file, { virtualSizeBytes: GiB, backingFile: null });
-    image.writeData(CLUSTER_BYTES, Buffer.alloc(CLUSTER_BYTES));
-    image.writeData(0, Buffer.alloc(CLUSTER_BYTES));
-  }).toThrow(RangeError);
+test('calls out of order are refused', async () => {
+  await using file = SummedFile.create(workshop.at('x'), workshop.at('x.sums'));
+  const image = new Qcow2Writer(file, { virtualSizeBytes: GiB, backingFile: null });
+  image.writeData(CLUSTER_BYTES, Buffer.alloc(CLUSTER_BYTES));
+  expect(() => image.writeData(0, Buffer.alloc(CLUSTER_BYTES))).toThrow(RangeError);
 });

@@ -1,37 +1,82 @@
+import { constants, setPriority } from 'node:os';
 import { resolve } from 'node:path';
-import { readArguments } from '../arguments.ts';
-import { ExitCode } from '../errors.ts';
-import { verifyBackup } from '../repository/verify.ts';
+import type { VerifyResult } from '../../domain/mover-report.ts';
+import { parseBytes, readArguments } from '../arguments.ts';
+import { parseDuration } from '../duration.ts';
+import { ExitCode, UsageError } from '../errors.ts';
+import { paced, pieceBytesFor } from '../pace.ts';
+import { formatCursor, parseCursor } from '../repository/cursor.ts';
+import { type Verification, verifyBackup } from '../repository/verify.ts';
 import { formatBytes, progressMeter, writeResult } from '../terminal.ts';
 import type { World } from '../world.ts';
 
-const USAGE = 'verify DIR [--chain] [--json]';
+const USAGE = 'verify DIR [--chain] [--limit 200Mi] [--nice 0-19] [--for 10m] [--resume CURSOR] [--json]';
 const flag = { type: 'boolean', default: false } as const;
+const text = { type: 'string' } as const;
+const options = { chain: flag, json: flag, limit: text, nice: text, for: text, resume: text } as const;
 
 /** Reads a backup, or its whole chain, and names each volume and range that is not what was written. */
 export async function run(args: readonly string[], world: World): Promise<ExitCode> {
-  const { values, positionals } = readArguments(args, { chain: flag, json: flag }, 1, USAGE);
-  const json = values.json;
+  const { values, positionals } = readArguments(args, options, 1, USAGE);
+  const { json, chain } = values;
   const directory = resolve(positionals[0]!);
-  const options = { wholeChain: values.chain, meter: progressMeter(world, json) };
-  const { backups, bytesRead, faults } = await verifyBackup(directory, options, world.abort.signal);
-  const found = faults.map(({ reason, volume, path, message }) => ({ reason, volume, path, message }));
-  const result = {
+  const limit = values.limit === undefined ? undefined : parseBytes(values.limit, 'limit');
+  const cursor = values.resume === undefined ? null : parseCursor(values.resume);
+  const endsAt =
+    values.for === undefined ? Infinity : world.now().getTime() + parseDuration(values.for, 'for');
+  yieldToOthers(values.nice);
+  const verification = await verifyBackup(
+    directory,
+    {
+      wholeChain: chain,
+      meter: progressMeter(world, json),
+      pace: paced(limit),
+      partBytes: pieceBytesFor(limit),
+      cursor,
+      isTimeUp: () => world.now().getTime() >= endsAt,
+    },
+    world.abort.signal,
+  );
+  const result = toResult(directory, verification);
+  writeResult(world, json, result, describe(result, verification));
+  return result.good ? ExitCode.ok : ExitCode.checkFailed;
+}
+
+/** Lowest by default: nobody waits for a verification. The kernel takes the priority of disk accesses from it, too. */
+function yieldToOthers(nice: string | undefined): void {
+  if (nice !== undefined && !/^1?\d$/.test(nice)) {
+    throw new UsageError('UsageError', `--nice must be 0 to 19, not "${nice}"`);
+  }
+  const priority = nice === undefined ? constants.priority.PRIORITY_LOW : Number(nice);
+  if (priority > 0) setPriority(priority);
+}
+
+function toResult(directory: string, { backups, bytesRead, cursor, faults }: Verification): VerifyResult {
+  return {
     event: 'result',
     command: 'verify',
     directory,
-    good: found.length === 0,
+    good: faults.length === 0,
+    cursor: cursor && formatCursor(cursor),
     backups,
     bytesRead,
-    faults: found,
+    faults: faults.map(({ reason, volume, path, message, range, guestRanges }) => ({
+      reason,
+      volume,
+      path,
+      message,
+      range,
+      guestRanges: [...guestRanges],
+    })),
   };
-  const words = found.map(({ volume, message }) => `${volume ? `volume ${volume}: ` : ''}${message}`);
+}
+
+function describe({ good, cursor, backups, bytesRead }: VerifyResult, { faults }: Verification): string {
+  const lines = faults.map(({ volume, message }) => `${volume ? `volume ${volume}: ` : ''}${message}`);
   const summary = `${backups} backup${backups === 1 ? '' : 's'}, ${formatBytes(bytesRead)} read`;
-  words.push(
-    found.length === 0
-      ? `good: ${summary}`
-      : `${found.length} fault${found.length === 1 ? '' : 's'}: ${summary}`,
+  const found = good ? 'good' : `${faults.length} fault${faults.length === 1 ? '' : 's'}`;
+  lines.push(
+    cursor === null ? `${found}: ${summary}` : `${found} so far: ${summary}; go on with --resume ${cursor}`,
   );
-  writeResult(world, json, result, words.join('\n'));
-  return found.length === 0 ? ExitCode.ok : ExitCode.checkFailed;
+  return lines.join('\n');
 }

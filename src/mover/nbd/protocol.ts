@@ -8,14 +8,31 @@ export const OPTION_MAGIC = 0x49484156454f5054n; // "IHAVEOPT"
 export const OLDSTYLE_MAGIC = 0x00420281861253n;
 export const OPTION_REPLY_MAGIC = 0x3e889045565a9n;
 export const REQUEST_MAGIC = 0x25609513;
+export const EXTENDED_REQUEST_MAGIC = 0x21e41c71;
 export const SIMPLE_REPLY_MAGIC = 0x67446698;
 export const STRUCTURED_REPLY_MAGIC = 0x668e33ef;
+export const EXTENDED_REPLY_MAGIC = 0x6e8a278c;
 
 export const HandshakeFlag = { fixedNewstyle: 1 << 0, noZeroes: 1 << 1 } as const;
 
-export const Option = { abort: 2, go: 7, structuredReply: 8, setMetaContext: 10 } as const;
+export const Option = {
+  startTls: 5,
+  go: 7,
+  structuredReply: 8,
+  setMetaContext: 10,
+  extendedHeaders: 11,
+} as const;
 
 export const OptionReply = { ack: 1, info: 3, metaContext: 4, errorBit: 0x80000000 } as const;
+
+export const OptionError = {
+  unsupported: 0x80000001,
+  policy: 0x80000002,
+  invalid: 0x80000003,
+  platform: 0x80000004,
+  tlsRequired: 0x80000005,
+  tooBig: 0x80000009,
+} as const;
 
 /** Section "Option reply types": what a server may answer instead of what was asked for. */
 export const optionErrors: ReadonlyMap<number, string> = new Map([
@@ -30,7 +47,6 @@ export const optionErrors: ReadonlyMap<number, string> = new Map([
   [0x80000009, 'request too big'],
   [0x8000000a, 'extended headers required'],
 ]);
-export const OPTION_UNSUPPORTED = 0x80000001;
 
 export const Info = { export: 0, blockSize: 3 } as const;
 
@@ -43,6 +59,7 @@ export const Chunk = {
   offsetData: 1,
   offsetHole: 2,
   blockStatus: 5,
+  blockStatusExtended: 6,
   errorBit: 1 << 15,
   errorOffset: (1 << 15) | 2,
 } as const;

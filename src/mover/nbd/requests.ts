@@ -1,11 +1,11 @@
 import type { Extent } from '../../domain/extents.ts';
+import type { Range } from './block-sizes.ts';
 import { NbdProtocolError, type NbdServerError } from './errors.ts';
-import { REQUEST_MAGIC } from './protocol.ts';
+import type { Framing } from './handshake.ts';
+import { EXTENDED_REQUEST_MAGIC, REQUEST_MAGIC } from './protocol.ts';
 
 /** A request under way: what the server still owes, and where it goes. */
-interface RequestBase {
-  readonly offset: number;
-  readonly length: number;
+interface RequestBase extends Range {
   /** The first error the server reported for it; the request ends only with its last chunk. */
   error: NbdServerError | null;
   readonly reject: (error: Error) => void;
@@ -58,7 +58,8 @@ export function finish(request: Request, contexts: ReadonlyMap<string, number>):
   if (request.error) {
     request.reject(request.error);
   } else if (request.kind === 'read') {
-    if (!isWhole(request)) throw new NbdProtocolError(`a read at ${request.offset} answered in part only`);
+    if (!isWhole(request))
+      throw new NbdProtocolError(`a read at ${request.offset} answered in part only, or in part twice`);
     request.resolve();
   } else {
     for (const name of contexts.keys()) {
@@ -78,14 +79,31 @@ function isWhole(request: ReadRequest): boolean {
   return until === request.length;
 }
 
-/** The request on the wire (proto.md, "Request message"): magic32 flags16 type16 cookie64 offset64 length32. */
-export function encodeRequest(command: number, cookie: number, offset: number, length: number): Buffer {
-  const bytes = Buffer.alloc(28);
-  bytes.writeUInt32BE(REQUEST_MAGIC, 0);
+/**
+ * The request on the wire (proto.md, "Request message"). No command flag is of use here: DF would have holes sent as zeros,
+ * REQ_ONE would have one extent told at a time.
+ *
+ *     compact   magic32 flags16 type16 cookie64 offset64 length32
+ *     extended  magic32 flags16 type16 cookie64 offset64 length64
+ */
+export function encodeRequest(
+  framing: Framing,
+  command: number,
+  cookie: number,
+  { offset, length }: Range,
+): Buffer {
+  const isExtended = framing === 'extended';
+  const bytes = Buffer.alloc(isExtended ? 32 : 28);
+  bytes.writeUInt32BE(isExtended ? EXTENDED_REQUEST_MAGIC : REQUEST_MAGIC, 0);
   bytes.writeUInt16BE(command, 6);
   bytes.writeUInt32BE(cookie, 12);
-  bytes.writeUInt32BE(Math.floor(offset / 0x1_0000_0000), 16);
-  bytes.writeUInt32BE(offset % 0x1_0000_0000, 20);
-  bytes.writeUInt32BE(length, 24);
+  writeLength64(bytes, offset, 16);
+  if (isExtended) writeLength64(bytes, length, 24);
+  else bytes.writeUInt32BE(length, 24);
   return bytes;
+}
+
+function writeLength64(bytes: Buffer, value: number, at: number): void {
+  bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000), at);
+  bytes.writeUInt32BE(value % 0x1_0000_0000, at + 4);
 }

@@ -8,6 +8,9 @@ import { NbdProtocolError } from './errors.ts';
  */
 export type Wants<T> = Generator<Buffer, T, void>;
 
+/** Puts bytes on the wire; how a parser answers. */
+export type Send = (bytes: Buffer) => void;
+
 /** Takes a few bytes. They come from Node's pool: cheap, and never shared by two connections. */
 export function* takeFew(bytes: number): Wants<Buffer> {
   const few = Buffer.allocUnsafe(bytes);
@@ -15,7 +18,10 @@ export function* takeFew(bytes: number): Wants<Buffer> {
   return few;
 }
 
-/** Takes `bytes` into memory of their own. `limit` is what a lying server can make us allocate. */
+/**
+ * Takes `bytes` into memory of their own. `limit` is what a lying server can make us allocate.
+ * @throws NbdProtocolError if they are more
+ */
 export function* take(bytes: number, limit: number, what: string): Wants<Buffer> {
   if (bytes > limit)
     throw new NbdProtocolError(`${what} of ${bytes} bytes, where at most ${limit} make sense`);

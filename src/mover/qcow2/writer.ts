@@ -12,7 +12,7 @@ import {
 
 /** Where an image goes: an append-only file of whole clusters, whose first cluster is kept free for the header. */
 export interface ClusterSink {
-  /** Writes whole clusters after the last ones, and gives the offset they begin at. */
+  /** Takes whole clusters, to stand after the last ones, and gives the offset they begin at. They must not change any more. */
   append(clusters: Buffer): number;
   /** Fills the first cluster, last of all. */
   setFirst(cluster: Buffer): void;
@@ -39,7 +39,7 @@ export class Qcow2Writer {
   readonly #sink: ClusterSink;
   readonly #shape: ImageShape;
   readonly #l1: Buffer;
-  readonly #l2 = Buffer.alloc(CLUSTER_BYTES);
+  #l2 = Buffer.alloc(CLUSTER_BYTES);
   #l2Index = -1;
   #nextCluster = 0;
   #dataClusters = 0;
@@ -124,7 +124,8 @@ export class Qcow2Writer {
   #flushL2(): void {
     if (this.#l2Index < 0) return;
     writeEntry(this.#l1, this.#l2Index, this.#sink.append(this.#l2), COPIED_HIGH, 0);
-    this.#l2.fill(0);
+    // The sink has taken this one.
+    this.#l2 = Buffer.alloc(CLUSTER_BYTES);
     this.#l2Index = -1;
   }
 
@@ -139,10 +140,9 @@ export class Qcow2Writer {
     }
     const total = used + blocks + tables;
     const table = Buffer.alloc(tables * CLUSTER_BYTES);
-    const block = Buffer.alloc(CLUSTER_BYTES);
     for (let i = 0; i < blocks; i++) {
+      const block = Buffer.alloc(CLUSTER_BYTES);
       const counted = Math.min(REFCOUNTS_PER_BLOCK, total - i * REFCOUNTS_PER_BLOCK);
-      block.fill(0);
       for (let j = 0; j < counted; j++) block.writeUInt16BE(1, j * 2);
       writeEntry(table, i, this.#sink.append(block), 0, 0);
     }

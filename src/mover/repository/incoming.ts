@@ -4,6 +4,7 @@ import type { Manifest } from '../../domain/manifest.ts';
 import { incomingName, parseIncomingName } from '../../domain/mover-job.ts';
 import { onTarget, TargetError } from '../target-error.ts';
 import { exists, makeDirectories, syncDirectory } from './durable.ts';
+import { Fault } from './faults.ts';
 import { readManifest } from './manifest-file.ts';
 
 /**
@@ -19,7 +20,7 @@ export async function committedAlready(directory: string, backupUid: string): Pr
       options,
     );
   const manifest = await readManifest(directory).catch((cause: unknown) => {
-    throw taken('is no good backup', { cause });
+    throw cause instanceof Fault ? taken('is no good backup', { cause }) : cause;
   });
   if (manifest.backup.uid !== backupUid) throw taken(`is another backup (uid ${manifest.backup.uid})`);
   return manifest;

@@ -1,40 +1,50 @@
-import { createHash } from 'node:crypto';
-import { closeSync, fsync, openSync, readSync, writeSync } from 'node:fs';
-import { promisify } from 'node:util';
 import { crc32 } from 'node:zlib';
 import type { ClusterSink } from '../qcow2/writer.ts';
-import { targetError } from '../target-error.ts';
+import { NewFile } from './new-file.ts';
 import { encodeSumsHeader, SUM_BLOCK_BYTES, SUMS_HEADER_BYTES } from './sums.ts';
 
-const sync = promisify(fsync);
 /** Sums kept in memory before they are written: those of 1 GiB. */
 const SUMS_PAGE_BYTES = 65536;
+/** How much is written before it is sent on to stable storage; twice as much may be on the way at most. */
+const SYNC_EVERY_BYTES = 256 * 1024 * 1024;
 
 /**
  * An append-only file of 64 KiB blocks, and the sums of these blocks in a second file that grows along with it: memory stays
- * the same for a disk of any size. Writes are synchronous: measured, that is the fastest way to a page cache.
+ * the same for a disk of any size.
+ *
+ *     append append flush ──▶ one writev in another thread ──▶ … every 256 MiB: fdatasync beside it
+ *                         ──▶ meanwhile, in this thread: the sums
+ *
+ * One write at a time: two would only wait for each other at the file's lock. Syncing on the way makes the last sync short,
+ * tells of a bad disk early, and keeps a slow one from filling the host's memory.
  */
-export class SummedFile implements ClusterSink, Disposable {
-  readonly #image: OpenFile;
-  readonly #sums: OpenFile;
+export class SummedFile implements ClusterSink, AsyncDisposable {
+  readonly #image: NewFile;
+  readonly #sums: NewFile;
   readonly #page = Buffer.alloc(SUMS_PAGE_BYTES);
   #pageUsed = 0;
   /** The first block, and the sums' header, come last: so a file that was cut short is no image at all. */
+  #first: Buffer | null = null;
   #imageEnd = SUM_BLOCK_BYTES;
   #sumsEnd = SUMS_HEADER_BYTES + 4;
+  #waiting: Buffer[] = [];
+  #writtenEnd = SUM_BLOCK_BYTES;
+  #syncedEnd = SUM_BLOCK_BYTES;
+  #written: Promise<void> = Promise.resolve();
+  #synced: Promise<void> = Promise.resolve();
 
-  private constructor(image: OpenFile, sums: OpenFile) {
+  private constructor(image: NewFile, sums: NewFile) {
     this.#image = image;
     this.#sums = sums;
   }
 
   /** @throws TargetError when a file is there already or cannot be made */
   static create(imagePath: string, sumsPath: string): SummedFile {
-    const image = new OpenFile(imagePath);
+    const image = new NewFile(imagePath);
     try {
-      return new SummedFile(image, new OpenFile(sumsPath));
+      return new SummedFile(image, new NewFile(sumsPath));
     } catch (error) {
-      image.close();
+      image[Symbol.dispose]();
       throw error;
     }
   }
@@ -43,25 +53,25 @@ export class SummedFile implements ClusterSink, Disposable {
     return this.#imageEnd;
   }
 
-  /** Appends whole blocks. @throws TargetError, such as `TargetFull` */
   append(blocks: Buffer): number {
     const offset = this.#imageEnd;
-    this.#image.write(blocks, offset);
-    for (let at = 0; at < blocks.length; at += SUM_BLOCK_BYTES) {
-      if (this.#pageUsed === SUMS_PAGE_BYTES) this.#flushPage();
-      this.#page.writeUInt32LE(crc32(blocks.subarray(at, at + SUM_BLOCK_BYTES)), this.#pageUsed);
-      this.#pageUsed += 4;
-    }
+    this.#waiting.push(blocks);
     this.#imageEnd += blocks.length;
     return offset;
   }
 
   setFirst(block: Buffer): void {
-    this.#image.write(block, 0);
-    this.#flushPage();
-    const sum = Buffer.alloc(4);
-    sum.writeUInt32LE(crc32(block));
-    this.#sums.write(Buffer.concat([encodeSumsHeader(this.#imageEnd / SUM_BLOCK_BYTES), sum]), 0);
+    this.#first = block;
+  }
+
+  /** Writes what was appended; the buffers are the caller's again when this settles. @throws TargetError, such as `TargetFull` */
+  flush(): Promise<void> {
+    const blocks = this.#waiting;
+    this.#waiting = [];
+    if (blocks.length > 0) this.#written = this.#written.then(async () => await this.#write(blocks));
+    // Whoever flushes next hears of a failure, too: here it must only not count as unheard.
+    this.#written.catch(() => {});
+    return this.#written;
   }
 
   /**
@@ -69,76 +79,60 @@ export class SummedFile implements ClusterSink, Disposable {
    * @returns size and SHA-256 of the sums file, read back from it
    */
   async commit(): Promise<{ readonly sumsBytes: number; readonly sumsSha256: string }> {
+    await this.flush();
+    const first = this.#first;
+    if (!first) throw new Error('an image without its first block');
+    await this.#synced;
+    this.#image.write(first, 0);
+    this.#flushPage();
+    const sum = Buffer.alloc(4);
+    sum.writeUInt32LE(crc32(first));
+    this.#sums.write(Buffer.concat([encodeSumsHeader(this.#imageEnd / SUM_BLOCK_BYTES), sum]), 0);
     await this.#image.sync();
     await this.#sums.sync();
     return { sumsBytes: this.#sumsEnd, sumsSha256: this.#sums.sha256() };
   }
 
-  /** Closes both files. What a late write has to say, `commit` has heard. */
-  [Symbol.dispose](): void {
-    this.#image.close();
-    this.#sums.close();
+  /** Closes both files when nothing is under way any more. What a late write has to say, `commit` has heard. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([this.#written, this.#synced]);
+    this.#image[Symbol.dispose]();
+    this.#sums[Symbol.dispose]();
+  }
+
+  async #write(blocks: readonly Buffer[]): Promise<void> {
+    // Both have ended when this does, whatever became of them: nobody may close a file that is being written.
+    const ended = await Promise.allSettled([
+      this.#image.writeTogether(blocks, this.#writtenEnd),
+      this.#sumAll(blocks),
+    ]);
+    for (const end of ended) if (end.status === 'rejected') throw end.reason;
+    if (this.#writtenEnd - this.#syncedEnd < SYNC_EVERY_BYTES) return;
+    await this.#synced;
+    this.#syncedEnd = this.#writtenEnd;
+    this.#synced = this.#image.syncData();
+    // Heard at the next one, or at the commit.
+    this.#synced.catch(() => {});
+  }
+
+  async #sumAll(blocks: readonly Buffer[]): Promise<void> {
+    for (const some of blocks) {
+      this.#sum(some);
+      this.#writtenEnd += some.length;
+    }
+  }
+
+  #sum(blocks: Buffer): void {
+    for (let at = 0; at < blocks.length; at += SUM_BLOCK_BYTES) {
+      if (this.#pageUsed === SUMS_PAGE_BYTES) this.#flushPage();
+      this.#page.writeUInt32LE(crc32(blocks.subarray(at, at + SUM_BLOCK_BYTES)), this.#pageUsed);
+      this.#pageUsed += 4;
+    }
   }
 
   #flushPage(): void {
     this.#sums.write(this.#page.subarray(0, this.#pageUsed), this.#sumsEnd);
     this.#sumsEnd += this.#pageUsed;
     this.#pageUsed = 0;
-  }
-}
-
-/** A new file, read and written by position, whose errors name its path. */
-class OpenFile {
-  readonly #path: string;
-  readonly #fd: number;
-
-  constructor(path: string) {
-    this.#path = path;
-    try {
-      this.#fd = openSync(path, 'wx+', 0o640);
-    } catch (cause) {
-      throw targetError('create', path, cause);
-    }
-  }
-
-  write(bytes: Buffer, position: number): void {
-    try {
-      for (let done = 0; done < bytes.length; ) {
-        done += writeSync(this.#fd, bytes, done, bytes.length - done, position + done);
-      }
-    } catch (cause) {
-      throw targetError('write', this.#path, cause);
-    }
-  }
-
-  async sync(): Promise<void> {
-    try {
-      await sync(this.#fd);
-    } catch (cause) {
-      throw targetError('write', this.#path, cause);
-    }
-  }
-
-  sha256(): string {
-    const hash = createHash('sha256');
-    const page = Buffer.alloc(SUMS_PAGE_BYTES);
-    try {
-      for (let position = 0; ; ) {
-        const bytes = readSync(this.#fd, page, 0, page.length, position);
-        if (bytes === 0) return hash.digest('hex');
-        hash.update(page.subarray(0, bytes));
-        position += bytes;
-      }
-    } catch (cause) {
-      throw targetError('read back', this.#path, cause);
-    }
-  }
-
-  close(): void {
-    try {
-      closeSync(this.#fd);
-    } catch {
-      // fsync has told the truth already; NFS may repeat it here.
-    }
   }
 }

@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { ErrorEvent } from '../../domain/mover-report.ts';
-import { type Place, commandAt } from '../repository/place.ts';
+import { mountFailure } from '../repository/mount-failure.ts';
+import { commandAt, MOUNTED, type Place } from '../repository/place.ts';
+import { type End, type Patience, startGroup } from './process-group.ts';
 
 /** A mover that did not do what it was asked; `reason` is the mover's own, or says how the process ended. */
 export class MoverFailed extends Error {
@@ -27,47 +28,44 @@ export interface MoverRun {
   readonly job?: string;
   /** Called for every line of JSON that the mover says. */
   readonly onEvent?: (event: unknown) => void;
-  /** Killed when it says nothing for so long, in milliseconds. */
+  /** Stopped when it says nothing for so long, in milliseconds. Mounting counts, too. */
   readonly stallMs: number;
+  /** How long it may take to stop. */
+  readonly patience?: Patience;
 }
 
 /** Bytes of standard error that are kept for the message. */
 const STDERR_KEPT = 2048;
-/** After SIGTERM the mover has so long, in milliseconds, to clean up. A mover stuck on a dead server is then left to the kernel. */
-const TERM_GRACE_MS = 5_000;
+const PATIENCE: Patience = { termMs: 5_000, killMs: 2_000 };
 
 /**
  * Runs one mover to its end, and resolves to its last `result` event.
  *
- * @throws MoverFailed with the mover's reason; `MoverStalled` if it fell silent; `MoverDied` if it ended without a word;
- *   the signal's reason if that aborted the run.
+ * @throws MoverFailed with the mover's reason; `Mount…` if the repository could not be mounted ({@link mountFailure});
+ *   `MoverStalled` if it fell silent; `MoverUnkillable` if it did and the kernel keeps it; `MoverDied` if it ended without a
+ *   word; the signal's reason if that aborted the run.
  */
 export async function runMover(run: MoverRun, signal: AbortSignal): Promise<unknown> {
   signal.throwIfAborted();
-  const [file, ...args] = commandAt(run.place, [...run.mover, ...run.args, '--json']);
-  // A process group of its own: `mount` starts helpers that must die with it.
-  const child = spawn(file!, args, {
-    detached: true,
-    stdio: ['pipe', 'pipe', 'pipe'],
-    env: moverEnvironment(),
-  });
-  const ended = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', (code, killedBy) => resolve({ code, signal: killedBy }));
-  });
+  const command = commandAt(run.place, [...run.mover, ...run.args, '--json']);
+  const { child, ended, stop } = startGroup(command, moverEnvironment(), run.patience ?? PATIENCE);
   const stderr = tail(child.stderr);
+  let mounted = run.place.kind === 'Mounted';
   let last: unknown;
   let stalled = false;
-  const kill = () => killGroup(child.pid, ended);
   const stall = setTimeout(() => {
     stalled = true;
-    kill();
+    stop();
   }, run.stallMs);
-  signal.addEventListener('abort', kill, { once: true });
+  signal.addEventListener('abort', stop, { once: true });
   child.stdin.on('error', () => undefined); // it died before it read its job: the exit says so
   if (run.job !== undefined) child.stdin.write(`${run.job}\n`);
   createInterface({ input: child.stdout }).on('line', (line) => {
     stall.refresh();
+    if (!mounted && line === MOUNTED) {
+      mounted = true;
+      return;
+    }
     const event = parseLine(line);
     if (event === undefined) return;
     last = event;
@@ -75,42 +73,39 @@ export async function runMover(run: MoverRun, signal: AbortSignal): Promise<unkn
   });
   try {
     const end = await ended;
+    if (last !== undefined && isAnswer(end)) return last;
     signal.throwIfAborted();
-    if (stalled)
-      throw new MoverFailed(
-        'MoverStalled',
-        `The mover made no progress for ${run.stallMs / 1000} s; it was stopped.`,
-      );
-    if (end.code === 0 && last !== undefined) return last;
+    if (stalled && (mounted || end.kind === 'Abandoned')) throw stallFailure(run.stallMs, end);
+    if (!mounted && run.place.kind === 'ToMount') {
+      const { reason, message } = mountFailure(run.place, stalled ? { silentMs: run.stallMs } : stderr());
+      throw new MoverFailed(reason, message);
+    }
     const error = ErrorEvent.safeParse(last);
     if (error.success) throw new MoverFailed(error.data.reason, error.data.message, error.data.volume);
     // `verify` and `inspect` end with 1 and a result that says why.
-    if (end.code === 1 && last !== undefined) return last;
-    throw new MoverFailed(
-      'MoverDied',
-      `The mover ended with ${end.signal ?? `exit code ${end.code}`}: ${stderr() || 'it said nothing'}`,
-    );
+    if (end.kind === 'Exited' && end.code === 1 && last !== undefined) return last;
+    const how = end.kind === 'Exited' ? (end.signal ?? `exit code ${end.code}`) : 'no end';
+    throw new MoverFailed('MoverDied', `The mover ended with ${how}: ${stderr() || 'it said nothing'}`);
   } finally {
     clearTimeout(stall);
-    signal.removeEventListener('abort', kill);
+    signal.removeEventListener('abort', stop);
     child.stdin.destroy();
   }
 }
 
-function killGroup(pid: number | undefined, ended: Promise<unknown>): void {
-  if (pid === undefined) return;
-  signalGroup(pid, 'SIGTERM');
-  const hard = setTimeout(() => signalGroup(pid, 'SIGKILL'), TERM_GRACE_MS);
-  const settle = () => clearTimeout(hard);
-  ended.then(settle, settle);
+/** Whether it ended well by itself: then its last word counts, even if it was told to stop in that very moment. */
+function isAnswer(end: End): boolean {
+  return end.kind === 'Exited' && end.code === 0;
 }
 
-function signalGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // gone already
-  }
+function stallFailure(stallMs: number, end: End): MoverFailed {
+  const silent = `The mover made no progress for ${stallMs / 1000} s`;
+  if (end.kind === 'Exited') return new MoverFailed('MoverStalled', `${silent}; it was stopped.`);
+  return new MoverFailed(
+    'MoverUnkillable',
+    `${silent}, and cannot be killed while the repository's server does not answer: bring the server back, ` +
+      `and process ${end.pid} on this node ends by itself. Nothing waits for it.`,
+  );
 }
 
 function parseLine(line: string): unknown {

@@ -30,6 +30,9 @@ const ALWAYS = ['nosuid', 'nodev', 'noexec'];
  */
 const NFS_DEFAULTS = ['hard', 'timeo=50', 'retrans=2', 'retry=0'];
 
+/** NFS 3 has its locks in another service, rpc.statd, which no container runs. We need none: only the mover writes, each its own files. */
+const NFS_3 = ['nolock'];
+
 /** Decides how to reach a repository. */
 export function placeOf(name: string, spec: VMBackupRepositorySpec, options: PlaceOptions): Place {
   if (options.mountedBelow !== undefined) {
@@ -40,7 +43,8 @@ export function placeOf(name: string, spec: VMBackupRepositorySpec, options: Pla
   const host = server.includes(':') ? `[${server}]` : server;
   const chosen = mountOptions ?? [];
   const named = new Set(chosen.map(optionName));
-  const defaults = NFS_DEFAULTS.filter((option) => !named.has(optionName(option)));
+  const ours = version === '3' ? [...NFS_DEFAULTS, ...NFS_3] : NFS_DEFAULTS;
+  const defaults = ours.filter((option) => !named.has(optionName(option)));
   return {
     kind: 'ToMount',
     root: options.mountPoint,
@@ -56,13 +60,17 @@ function optionName(option: string): string {
   return name === 'soft' || name === 'softerr' ? 'hard' : name;
 }
 
+/** The line that stands on standard output as soon as the repository is mounted. What fails before it has failed to mount. */
+export const MOUNTED = '{"event":"mounted"}';
+
 /**
  * Wraps a command so that it finds the repository at its root. The mount lives in a private mount namespace: it dies with the
- * command, and a dead NFS server can hang nothing but that one process.
+ * command, and a dead NFS server can hang nothing but that one process. With a mount of its own, it first says {@link MOUNTED}.
  */
 export function commandAt(place: Place, command: readonly string[]): readonly string[] {
   if (place.kind === 'Mounted') return command;
-  const script = 'mkdir -p "$4" && mount -t "$1" -o "$2" "$3" "$4" && shift 4 && exec "$@"';
-  const mount = [script, 'sh', place.fsType, place.options, place.source, place.root];
+  const script =
+    'mkdir -p "$4" && mount -t "$1" -o "$2" "$3" "$4" && printf "%s\\n" "$5" && shift 5 && exec "$@"';
+  const mount = [script, 'sh', place.fsType, place.options, place.source, place.root, MOUNTED];
   return ['unshare', '--mount', '--propagation', 'private', '--', 'sh', '-c', ...mount, ...command];
 }

@@ -2,9 +2,14 @@ import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSyn
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { verifyBackup } from '../../../src/mover/repository/verify.ts';
-import { backup, jobFor, temporaryDirectory } from '../support/backup-rig.ts';
+import { Aborted } from '../../../src/mover/errors.ts';
+import { CLUSTER_BYTES, L2_SPAN_BYTES, TABLE_ENTRIES } from '../../../src/mover/qcow2/layout.ts';
+import { type Cursor, formatCursor, parseCursor } from '../../../src/mover/repository/cursor.ts';
+import { sha256 } from '../../../src/mover/repository/manifest-file.ts';
+import { type Verification, type VerifyOptions, verifyBackup } from '../../../src/mover/repository/verify.ts';
+import { backup, failureOf, jobFor, temporaryDirectory } from '../support/backup-rig.ts';
 import { serveFake } from '../support/fake-nbd-server.ts';
+import { StoredChain } from '../support/stored-chain.ts';
 
 const SIZE = 1024 * 1024;
 const rig = temporaryDirectory();
@@ -31,9 +36,24 @@ beforeAll(async () => {
 });
 afterAll(() => rig[Symbol.dispose]());
 
+const plain: VerifyOptions = {
+  wholeChain: true,
+  meter: () => {},
+  pace: async () => {},
+  partBytes: 256 * 1024,
+  cursor: null,
+  isTimeUp: () => false,
+};
+
+async function run(
+  id: string,
+  { directory = at(id), ...options }: Partial<VerifyOptions> & { readonly directory?: string } = {},
+): Promise<Verification> {
+  return await verifyBackup(directory, { ...plain, ...options }, new AbortController().signal);
+}
+
 async function verify(id: string, wholeChain = true): Promise<string[]> {
-  const options = { wholeChain, meter: () => {} };
-  const { faults } = await verifyBackup(at(id), options, new AbortController().signal);
+  const { faults } = await run(id, { wholeChain });
   return faults.map(({ volume, message }) => `${volume} ${message}`);
 }
 
@@ -82,14 +102,16 @@ describe('a fault names volume, file and range', () => {
       () => flip(image, 65536 * 3 + 5, 0),
       () => verify('b0'),
     );
-    expect(found).toEqual([`vda ${image}: bytes 196608 to 262143 are not what was written`]);
+    expect(found).toEqual([
+      `vda ${image}: bytes 196608 to 262143 are not what was written (bytes 131072 to 196607 of the disk)`,
+    ]);
   });
 
   test('neighbours as one range', async () => {
     const change = (): void => [1, 2, 4].forEach((block) => flip(image, 65536 * block, 1));
     expect(await withChanged(image, change, () => verify('b0'))).toEqual([
-      `vda ${image}: bytes 65536 to 196607 are not what was written`,
-      `vda ${image}: bytes 262144 to 327679 are not what was written`,
+      `vda ${image}: bytes 65536 to 196607 are not what was written (bytes 0 to 131071 of the disk)`,
+      `vda ${image}: bytes 262144 to 327679 are not what was written (bytes 196608 to 262143 of the disk)`,
     ]);
   });
 
@@ -133,4 +155,122 @@ test('without the chain, only the parent itself is looked at, not its data', asy
 
 test('a directory that holds nothing is a fault, not an exception', async () => {
   expect(await verify('nothing')).toEqual([`null ${at('nothing', 'manifest.json')}: is missing`]);
+});
+
+describe('what a damaged part means to the guest', () => {
+  const chain = new StoredChain(join(rig.path, 'guest'));
+  const size = 2 * L2_SPAN_BYTES + 3 * CLUSTER_BYTES + 512;
+  const lastCluster = 2 * TABLE_ENTRIES + 3;
+  beforeAll(async () => {
+    // header | 7, 8, 20 | L2 | TABLE_ENTRIES + 1, lastCluster are in other windows: | data | L2 | data | L2 | L1 | refcounts
+    await chain.add(size, new Map([7, 8, 20, TABLE_ENTRIES + 1, lastCluster].map((cluster) => [cluster, 5])));
+  });
+
+  test.each<[string, number[], string]>([
+    [
+      'neighbours in the file that are none in the disk',
+      [2, 3],
+      '(bytes 524288 to 589823, bytes 1310720 to 1376255 of the disk)',
+    ],
+    ['an L2 table: all that it maps', [4], `(bytes 0 to ${L2_SPAN_BYTES - 1} of the disk)`],
+    [
+      'the last, which ends with the disk',
+      [7],
+      `(bytes ${lastCluster * CLUSTER_BYTES} to ${size - 1} of the disk)`,
+    ],
+    ['the L1 table: all of the disk', [9], `(bytes 0 to ${size - 1} of the disk)`],
+    ['the header: all of the disk', [0], `(bytes 0 to ${size - 1} of the disk)`],
+    ['refcounts: none of it', [10], '(no bytes of the disk)'],
+  ])('%s', async (_, blocks, words) => {
+    const image = chain.image(0);
+    const { faults } = await withChanged(
+      image,
+      () => blocks.forEach((block) => flip(image, block * CLUSTER_BYTES + 3, 0)),
+      () => run('', { directory: chain.tip }),
+    );
+    const found = faults.filter(
+      ({ range }) =>
+        range?.start === blocks[0]! * CLUSTER_BYTES && range.end === (blocks.at(-1)! + 1) * CLUSTER_BYTES,
+    );
+    expect(found.map(({ message }) => message.slice(message.indexOf('(')))).toEqual([words]);
+  });
+
+  test('an image with right sums that holds less than its manifest tells', async () => {
+    const manifest = join(chain.tip, 'manifest.json');
+    const lie = (): void => {
+      const content = readFileSync(manifest, 'utf8').replace(/"dataBytes": \d+/, '"dataBytes": 65536');
+      writeFileSync(manifest, content);
+      writeFileSync(join(chain.tip, 'manifest.sha256'), `${sha256(content)}  manifest.json\n`);
+    };
+    const sum = readFileSync(join(chain.tip, 'manifest.sha256'));
+    const { faults } = await withChanged(manifest, lie, () => run('', { directory: chain.tip }));
+    writeFileSync(join(chain.tip, 'manifest.sha256'), sum);
+    expect(faults.map(({ detail }) => detail)).toEqual([
+      'its tables tell of 327680 bytes of data and 0 of zeros, the manifest of 65536 and 0',
+    ]);
+    expect((await run('', { directory: chain.tip })).faults).toEqual([]);
+  });
+});
+
+describe('in slices', () => {
+  test('however it is sliced, each block is read once in all, and the same faults are found', async () => {
+    const image = at('b0', 'vda.qcow2');
+    const whole = await run('b1');
+    expect(whole.bytesRead).toBe(statSync(image).size + statSync(at('b1', 'vda.qcow2')).size);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.integer({ min: 1, max: 6 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (blocks, every) => {
+          const found = await withChanged(
+            image,
+            () => flip(image, 65536 * 5, 2),
+            async () => {
+              const ranges: unknown[] = [];
+              let read = 0;
+              let slices = 0;
+              for (let cursor: Cursor | null = null, more = true; more; slices++) {
+                let asked = 0;
+                const isTimeUp = (): boolean => ++asked >= every;
+                const slice: Verification = await run('b1', { partBytes: blocks * 65536, cursor, isTimeUp });
+                read += slice.bytesRead;
+                ranges.push(...slice.faults.map(({ range }) => range));
+                // As it goes out to the caller, and comes back.
+                cursor = slice.cursor && parseCursor(formatCursor(slice.cursor));
+                more = cursor !== null;
+              }
+              return { read, slices, ranges };
+            },
+          );
+          expect(found).toMatchObject({
+            read: whole.bytesRead,
+            ranges: [{ start: 65536 * 5, end: 65536 * 6 }],
+          });
+          expect(found.slices).toBeGreaterThan(whole.bytesRead / 65536 / blocks / every / 2);
+        },
+      ),
+      { numRuns: 15 },
+    );
+  }, 60_000);
+
+  test('the last progress tells where to go on', async () => {
+    const told: unknown[] = [];
+    const { cursor } = await run('b1', {
+      meter: (progress) => told.push(progress.cursor),
+      isTimeUp: () => told.length === 2,
+    });
+    expect([cursor, told]).toEqual([
+      { id: 'b0', volume: 'vda', offset: 524_288 },
+      ['b0/vda/262144', 'b0/vda/524288'],
+    ]);
+  });
+
+  test('an abort ends it at once', async () => {
+    const abort = new AbortController();
+    abort.abort(new Aborted('in a test'));
+    expect(await failureOf(verifyBackup(at('b1'), plain, abort.signal))).toMatchObject({
+      reason: 'Aborted',
+      exitCode: 5,
+    });
+  });
 });

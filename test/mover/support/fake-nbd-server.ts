@@ -2,94 +2,88 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Extent } from '../../../src/domain/extents.ts';
+import type { Framing } from '../../../src/mover/nbd/handshake.ts';
 import { type NbdAddress, parseNbdUri } from '../../../src/mover/nbd/uri.ts';
-
-/** A request as it came over the wire. */
-export interface FakeRequest {
-  readonly command: number;
-  readonly cookie: bigint;
-  readonly offset: number;
-  readonly length: number;
-}
+import {
+  chunk,
+  dataChunk,
+  type FakeRequest,
+  holeChunk,
+  optionReply,
+  simpleReply,
+  statusChunk,
+  u16,
+  u32,
+  u64,
+} from './fake-nbd-messages.ts';
 
 /** What the server is, and how it misbehaves. Without any of the latter it is honest and plain. */
 export interface FakeDisk {
   readonly content: Buffer;
   /** Context name → extents that cover the disk. */
   readonly contexts?: Readonly<Record<string, readonly Extent[]>>;
-  /** Answers in pieces of so many bytes. */
-  readonly fragmentBytes?: number;
-  /** Waits until this many requests are there, and answers the last one first. */
-  readonly reorder?: number;
-  readonly maximumBlockBytes?: number;
+  /** The best it can; `structured` unless told. */
+  readonly framing?: Framing;
   /** Speaks only simple replies, like a server of old. */
   readonly simpleOnly?: boolean;
+  /** Answers in pieces of so many bytes. */
+  readonly fragmentBytes?: number;
+  /** Waits so long before each piece. */
+  readonly fragmentMilliseconds?: number;
+  /** Waits until this many requests are there, and answers the last one first. */
+  readonly reorder?: number;
+  readonly minimumBlockBytes?: number;
+  readonly maximumBlockBytes?: number;
+  /** NBD_FLAG_*; as a plain read-only export has them unless told. */
+  readonly transmissionFlags?: number;
   /** How much of a block status to tell, as extents from the request's offset on. */
   readonly cutStatus?: (extents: readonly Extent[], context: string) => readonly Extent[];
   /** Another answer than the honest one; `null` says nothing at all, `'hangup'` ends the connection. */
-  readonly answer?: (request: FakeRequest, honest: readonly Buffer[]) => readonly Buffer[] | null | 'hangup';
+  readonly answer?: (request: FakeRequest, honest: readonly Buffer[]) => Answer | Promise<Answer>;
   /** Another greeting than the honest one; `null` for silence. */
   readonly greeting?: Buffer | null;
   /** Another answer to an option; `undefined` for the honest one. */
   readonly option?: (option: number, honest: Buffer) => Buffer | 'hangup' | undefined;
+  /** Sends so many bytes in all, and then does this for ever. */
+  readonly stop?: { readonly afterBytes: number; readonly by: 'silence' | 'hangup' };
 }
+
+type Answer = readonly Buffer[] | null | 'hangup';
 
 export interface FakeServer extends AsyncDisposable {
   readonly address: NbdAddress;
   readonly requests: readonly FakeRequest[];
-}
-
-const u16 = (n: number): Buffer => Buffer.from([n >>> 8, n & 255]);
-export const u32 = (n: number): Buffer => {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(n);
-  return bytes;
-};
-export const u64 = (n: number | bigint): Buffer => {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64BE(BigInt(n));
-  return bytes;
-};
-
-export function chunk(request: FakeRequest, type: number, payload: Buffer, isLast: boolean): Buffer {
-  return Buffer.concat([
-    u32(0x668e33ef),
-    u16(isLast ? 1 : 0),
-    u16(type),
-    u64(request.cookie),
-    u32(payload.length),
-    payload,
-  ]);
-}
-
-export function errorChunk(request: FakeRequest, errno: number, text: string, isLast = true): Buffer {
-  return chunk(request, 0x8001, Buffer.concat([u32(errno), u16(text.length), Buffer.from(text)]), isLast);
-}
-
-export function dataChunk(request: FakeRequest, offset: number, data: Buffer, isLast: boolean): Buffer {
-  return chunk(request, 1, Buffer.concat([u64(offset), data]), isLast);
-}
-
-export function holeChunk(request: FakeRequest, offset: number, length: number, isLast: boolean): Buffer {
-  return chunk(request, 2, Buffer.concat([u64(offset), u32(length)]), isLast);
+  /** All that clients have sent, as it came over the wire. */
+  readonly heard: () => Buffer;
+  /** How many bytes were sent to clients. */
+  readonly bytesSent: () => number;
 }
 
 /** Serves one disk on a unix socket of its own, to any number of clients, until disposed of. */
-export async function serveFake(disk: FakeDisk): Promise<FakeServer> {
+export async function serveFake(disk: FakeDisk, scheme = 'nbd+unix'): Promise<FakeServer> {
   const directory = mkdtempSync(join(tmpdir(), 'tidemark-nbd-'));
   const path = join(directory, 's');
   const sockets = new Set<Socket>();
   const requests: FakeRequest[] = [];
+  const heard: Buffer[] = [];
+  let sent = 0;
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => {});
-    converse(socket, disk, requests).catch(() => socket.destroy());
+    socket.on('data', (bytes) => heard.push(bytes));
+    const send = sender(socket, disk, (bytes) => {
+      sent += bytes;
+    });
+    converse(socket, send, disk, requests).catch(() => socket.destroy());
   });
   await new Promise<void>((resolve) => server.listen(path, resolve));
   return {
-    address: parseNbdUri(`nbd+unix:///disk?socket=${path}`),
+    address: parseNbdUri(`${scheme}:///disk?socket=${path}`),
     requests,
+    heard: () => Buffer.concat(heard),
+    bytesSent: () => sent,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
@@ -98,29 +92,38 @@ export async function serveFake(disk: FakeDisk): Promise<FakeServer> {
   };
 }
 
-async function converse(socket: Socket, disk: FakeDisk, requests: FakeRequest[]): Promise<void> {
+type Sender = (bytes: Buffer) => Promise<void>;
+
+async function converse(
+  socket: Socket,
+  send: Sender,
+  disk: FakeDisk,
+  requests: FakeRequest[],
+): Promise<void> {
   const take = reader(socket);
-  const send = sender(socket, disk.fragmentBytes);
   if (disk.greeting === null) return;
   await send(disk.greeting ?? Buffer.concat([Buffer.from('NBDMAGICIHAVEOPT'), u16(3)]));
   await take(4);
   for (let isOpen = false; !isOpen; ) {
     const head = await take(16);
     const option = head.readUInt32BE(8);
-    const honest = answerOption(option, await take(head.readUInt32BE(12)), disk);
+    const honest: Buffer = answerOption(option, await take(head.readUInt32BE(12)), disk);
     const answer = disk.option?.(option, honest) ?? honest;
     if (answer === 'hangup') return void socket.destroy();
     await send(answer);
     isOpen = option === 7;
   }
+  const framing = framingOf(disk);
   let waiting: FakeRequest[] = [];
   for (;;) {
-    const head = await take(28);
+    const head = await take(framing === 'extended' ? 32 : 28);
     const request = {
+      framing,
+      flags: head.readUInt16BE(4),
       command: head.readUInt16BE(6),
       cookie: head.readBigUInt64BE(8),
       offset: Number(head.readBigUInt64BE(16)),
-      length: head.readUInt32BE(24),
+      length: framing === 'extended' ? Number(head.readBigUInt64BE(24)) : head.readUInt32BE(24),
     };
     requests.push(request);
     waiting.push(request);
@@ -138,35 +141,38 @@ async function converse(socket: Socket, disk: FakeDisk, requests: FakeRequest[])
     for (const request of batch) {
       if (request.command === 2) return void socket.end();
       const honest = answerRequest(request, disk);
-      const answer = disk.answer ? disk.answer(request, honest) : honest;
+      const answer = disk.answer ? await disk.answer(request, honest) : honest;
       if (answer === 'hangup') return void socket.destroy();
       for (const part of answer ?? []) await send(part);
     }
   }
 }
 
+const framingOf = (disk: FakeDisk): Framing => disk.framing ?? (disk.simpleOnly ? 'simple' : 'structured');
+
 function answerOption(option: number, data: Buffer, disk: FakeDisk): Buffer {
-  const reply = (type: number, payload = Buffer.alloc(0)): Buffer =>
-    Buffer.concat([u64(0x3e889045565a9n), u32(option), u32(type), u32(payload.length), payload]);
-  const contexts = Object.keys(disk.contexts ?? {});
-  if (option === 8) return reply(disk.simpleOnly ? 0x80000001 : 1);
+  const { contexts = {} } = disk;
+  const framing = framingOf(disk);
+  if (option === 11) return optionReply(11, framing === 'extended' ? 1 : 0x80000001);
+  if (option === 8) return optionReply(8, framing === 'simple' ? 0x80000001 : 1);
   if (option === 10) {
-    const granted = contexts.flatMap((name, id) =>
-      data.includes(name) ? [reply(4, Buffer.concat([u32(id + 1), Buffer.from(name)]))] : [],
+    const granted = Object.keys(contexts).flatMap((name, id) =>
+      data.includes(name) ? [optionReply(10, 4, Buffer.concat([u32(id + 1), Buffer.from(name)]))] : [],
     );
-    return Buffer.concat([...granted, reply(1)]);
+    return Buffer.concat([...granted, optionReply(10, 1)]);
   }
-  if (option !== 7) return reply(0x80000001);
-  const size = Buffer.concat([u16(0), u64(disk.content.length), u16(3)]);
-  const blocks = Buffer.concat([u16(3), u32(1), u32(4096), u32(disk.maximumBlockBytes ?? 33554432)]);
-  return Buffer.concat([reply(3, size), reply(3, blocks), reply(1)]);
+  if (option !== 7) return optionReply(option, 0x80000001);
+  const size = Buffer.concat([u16(0), u64(disk.content.length), u16(disk.transmissionFlags ?? 3)]);
+  const sizes = [disk.minimumBlockBytes ?? 1, 4096, disk.maximumBlockBytes ?? 33554432];
+  const blocks = Buffer.concat([u16(3), ...sizes.map(u32)]);
+  return Buffer.concat([optionReply(7, 3, size), optionReply(7, 3, blocks), optionReply(7, 1)]);
 }
 
 function answerRequest(request: FakeRequest, disk: FakeDisk): readonly Buffer[] {
-  const { offset, length, command } = request;
+  const { offset, length, command, framing } = request;
   if (command === 7) return statusChunks(request, disk);
   const data = disk.content.subarray(offset, offset + length);
-  if (disk.simpleOnly) return [Buffer.concat([u32(0x67446698), u32(0), u64(request.cookie), data])];
+  if (framing === 'simple') return [simpleReply(request, 0, data)];
   if (data.every((byte) => byte === 0)) return [holeChunk(request, offset, length, true)];
   const middle = Math.floor(length / 2);
   if (middle === 0) return [dataChunk(request, offset, data, true)];
@@ -182,8 +188,8 @@ function statusChunks(request: FakeRequest, disk: FakeDisk): readonly Buffer[] {
   return entries.map(([name, all], id) => {
     const wanted = clip(all, request.offset, request.length);
     const told = disk.cutStatus?.(wanted, name) ?? wanted;
-    const body = told.flatMap(({ length, flags }) => [u32(length), u32(flags)]);
-    return chunk(request, 5, Buffer.concat([u32(id + 1), ...body]), id === entries.length - 1);
+    const extents = told.map(({ length, flags }) => [length, flags] as const);
+    return statusChunk(request, id + 1, extents, id === entries.length - 1);
   });
 }
 
@@ -218,13 +224,24 @@ function reader(socket: Socket): (bytes: number) => Promise<Buffer> {
   };
 }
 
-function sender(socket: Socket, fragmentBytes = Number.MAX_SAFE_INTEGER): (bytes: Buffer) => Promise<void> {
+function sender(socket: Socket, disk: FakeDisk, onSent: (bytes: number) => void): Sender {
+  const fragmentBytes = disk.fragmentBytes ?? Number.MAX_SAFE_INTEGER;
+  let left = disk.stop?.afterBytes ?? Number.MAX_SAFE_INTEGER;
+  const write = async (part: Buffer): Promise<void> =>
+    await new Promise<void>((resolve, reject) =>
+      socket.write(part, (error) => (error ? reject(error) : resolve())),
+    );
   return async (bytes) => {
     for (let at = 0; at < bytes.length; at += fragmentBytes) {
-      const part = bytes.subarray(at, Math.min(at + fragmentBytes, bytes.length));
-      await new Promise<void>((resolve, reject) =>
-        socket.write(part, (error) => (error ? reject(error) : resolve())),
-      );
+      const part = bytes.subarray(at, Math.min(at + fragmentBytes, bytes.length, at + left));
+      if (disk.fragmentMilliseconds) await sleep(disk.fragmentMilliseconds);
+      if (part.length > 0) await write(part);
+      onSent(part.length);
+      left -= part.length;
+      if (left > 0) continue;
+      if (disk.stop?.by === 'hangup') socket.end();
+      // Whoever waits for this waits for ever: nothing more is said.
+      await new Promise(() => {});
     }
   };
 }

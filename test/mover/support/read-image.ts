@@ -4,13 +4,28 @@ import type { ClusterSink } from '../../../src/mover/qcow2/writer.ts';
 /** An image in memory, and a second opinion on what it says: a plain reader of qcow2, apart from the writer's code. */
 export class MemoryImage implements ClusterSink {
   readonly #clusters: Buffer[] = [Buffer.alloc(CLUSTER_BYTES)];
+  #end = CLUSTER_BYTES;
+  #waiting: Buffer[] = [];
 
   append(clusters: Buffer): number {
-    const offset = this.#clusters.length * CLUSTER_BYTES;
-    for (let at = 0; at < clusters.length; at += CLUSTER_BYTES) {
-      this.#clusters.push(Buffer.from(clusters.subarray(at, at + CLUSTER_BYTES)));
-    }
+    const offset = this.#end;
+    this.#waiting.push(clusters);
+    this.#end += clusters.length;
     return offset;
+  }
+
+  /** Copies as late as the contract of `append` allows: who changes a buffer too early is found out. */
+  async flush(): Promise<void> {
+    await Promise.resolve();
+    this.#take();
+  }
+
+  #take(): void {
+    for (const clusters of this.#waiting.splice(0)) {
+      for (let at = 0; at < clusters.length; at += CLUSTER_BYTES) {
+        this.#clusters.push(Buffer.from(clusters.subarray(at, at + CLUSTER_BYTES)));
+      }
+    }
   }
 
   setFirst(cluster: Buffer): void {
@@ -18,6 +33,7 @@ export class MemoryImage implements ClusterSink {
   }
 
   get bytes(): Buffer {
+    this.#take();
     return Buffer.concat(this.#clusters);
   }
 }

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundle } from '../../../hack/build/bundle.ts';
+import { programs } from '../../../hack/build/programs.ts';
 import { VMBackup } from '../../../src/crds/vmbackup.ts';
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
 import { inNodeNamespace, type ScratchDirectory, scratchDirectory } from '../launcher/index.ts';
@@ -10,11 +11,6 @@ import { type Program, startProgram } from './program.ts';
 export const NODE = 'node-1';
 export const NAMESPACE = 'shop';
 const SYSTEM = 'tidemark-system';
-const PROGRAMS = {
-  controller: 'src/controller/main.ts',
-  'node-agent': 'src/node-agent/main.ts',
-  mover: 'src/mover/main.ts',
-};
 
 /** A whole cluster with Tidemark in it: real API server, our controller and agent under their own accounts. */
 export interface Installation extends AsyncDisposable {
@@ -53,9 +49,9 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
   const say = options.say ?? (() => undefined);
   await using building = new AsyncDisposableStack();
   const scratch = building.use<ScratchDirectory>(await scratchDirectory('tidemark-node-'));
-  const programs = join(scratch.path, 'programs');
+  const bundles = join(scratch.path, 'programs');
   say('the bundles, as the image has them');
-  await bundle(fileOf(''), programs, PROGRAMS);
+  await bundle(fileOf(''), bundles, programs);
   const podsDir = join(scratch.path, 'pods');
   const repository = options.repository ?? join(scratch.path, 'repository');
   for (const path of [podsDir, repository]) await mkdir(path, { recursive: true });
@@ -73,7 +69,7 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     const kubeconfig = await cluster.serviceAccountKubeconfig(SYSTEM, `tidemark-${name}`);
     const common = [`--kubeconfig=${kubeconfig}`, `--namespace=${SYSTEM}`, '--health-port=0'];
     return startProgram(
-      wrap([process.execPath, join(programs, `${name}.js`), ...common]),
+      wrap([process.execPath, join(bundles, `${name}.js`), ...common]),
       join(scratch.path, `${name}.log`),
     );
   };
@@ -101,7 +97,7 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     kubevirt: new KubeVirt(cluster),
     podsDir,
     repository,
-    mover: [process.execPath, join(programs, 'mover.js')],
+    mover: [process.execPath, join(bundles, 'mover.js')],
     directory: scratch.path,
     controller,
     get agent() {

@@ -30,10 +30,10 @@ export async function verifyChain(tidemark: Installation, point: Point): Promise
   ]);
 }
 
-/** `qemu-img` is the judge. With -s, a difference in size counts too. */
+/** Byte for byte and of one length; how sparse each file is does not matter. */
 async function identical(one: string, other: string): Promise<boolean> {
   try {
-    await run(['qemu-img', 'compare', '-s', '-f', 'raw', '-F', 'raw', one, other]);
+    await run(['cmp', one, other]);
     return true;
   } catch {
     return false;

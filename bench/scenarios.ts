@@ -1,0 +1,131 @@
+import { mkdirSync } from 'node:fs';
+import type { Bench, Served } from './bench.ts';
+import { makeDisk, noise, scatteredWrites, systemFiles } from './data.ts';
+
+/** One program doing the work. `output` is what it makes, and is removed after each run. */
+export interface Contender {
+  readonly name: string;
+  readonly command: readonly [string, ...string[]];
+  readonly output: string;
+}
+
+/** One piece of work, and who does it; ours first. */
+export interface Scenario {
+  readonly name: string;
+  /** What the rate counts: bytes of data to be moved. */
+  readonly dataBytes: number;
+  readonly server: number | null;
+  readonly contenders: readonly Contender[];
+}
+
+export type Mover = readonly [string, ...string[]];
+type Make = (bench: Bench, mover: Mover, dataBytes: number) => Promise<Scenario>;
+
+const CHANGES = 1024;
+const CHANGED_BYTES = CHANGES * 65536;
+
+const ours = (mover: Mover, name: string, output: string, ...args: readonly string[]): Contender => ({
+  name,
+  command: [...mover, ...args],
+  output,
+});
+
+const convert = (bench: Bench, uri: string, ...options: readonly string[]): Contender => {
+  const output = bench.at('out.qcow2');
+  const how = ['convert', ...options, '-W', '-m', '8', '-f', 'raw', '-O', 'qcow2'];
+  return {
+    name: `qemu-img ${['convert', ...options].join(' ')} -W -m 8`,
+    command: ['qemu-img', ...how, uri, output],
+    output,
+  };
+};
+
+const backupArgs = (source: Served, to: string, ...more: readonly string[]): string[] => [
+  ...['backup', '--source', source.uri, '--volume', 'vda', '--to', to],
+  ...more,
+];
+
+const full: Make = async (bench, mover, dataBytes) => {
+  makeDisk(bench.at('noise.raw'), dataBytes, noise);
+  const source = await bench.serve('noise.raw', 'raw');
+  const raw = bench.at('out.raw');
+  const out = bench.at('full');
+  return {
+    name: 'full',
+    dataBytes,
+    server: source.pid,
+    contenders: [
+      ours(mover, 'tidemark', out, ...backupArgs(source, out)),
+      { name: 'nbdcopy to raw', command: ['nbdcopy', source.uri, raw], output: raw },
+      convert(bench, source.uri),
+    ],
+  };
+};
+
+const fullZstd: Make = async (bench, mover, dataBytes) => {
+  makeDisk(bench.at('system.raw'), dataBytes / 2, systemFiles('/usr'));
+  const source = await bench.serve('system.raw', 'raw');
+  const out = bench.at('zstd');
+  return {
+    name: 'full, zstd',
+    dataBytes: dataBytes / 2,
+    server: source.pid,
+    contenders: [
+      ours(mover, 'tidemark', out, ...backupArgs(source, out, '--compress', 'zstd')),
+      convert(bench, source.uri, '-c', '-o', 'compression_type=zstd'),
+    ],
+  };
+};
+
+/** The same changes on a small disk and on a very large one: each counts as a contender of the other. */
+const incremental: Make = async (bench, mover) => {
+  const contenders: Contender[] = [];
+  mkdirSync(bench.at('chains'));
+  for (const [name, bytes] of [
+    ['4 GiB', 2 ** 32],
+    ['1 TiB', 2 ** 40],
+  ] as const) {
+    const image = bench.at(`${bytes}.qcow2`);
+    const parent = bench.at(`chains/${bytes}`);
+    const out = bench.at(`chains/${bytes}-changes`);
+    bench.tool('qemu-img', ['create', '-q', '-f', 'qcow2', image, String(bytes)]);
+    const before = await bench.serve(`${bytes}.qcow2`, 'qcow2');
+    bench.tool(mover[0], [...mover.slice(1), ...backupArgs(before, parent)]);
+    process.kill(before.pid);
+    bench.tool('qemu-img', ['bitmap', '--add', '-g', '65536', image, 'changes']);
+    bench.tool('qemu-io', [image], scatteredWrites(CHANGES, bytes));
+    const source = await bench.serve(`${bytes}.qcow2`, 'qcow2', 'changes');
+    const since = ['--bitmap', 'changes', '--parent', parent];
+    contenders.push(ours(mover, `tidemark, disk of ${name}`, out, ...backupArgs(source, out, ...since)));
+  }
+  return { name: 'incremental, 1,024 changes', dataBytes: CHANGED_BYTES, server: null, contenders };
+};
+
+const restore: Make = async (bench, mover, dataBytes) => {
+  const source = await bench.serve('noise.raw', 'raw');
+  const from = bench.at('stored');
+  bench.tool(mover[0], [...mover.slice(1), ...backupArgs(source, from)]);
+  const [raw, theirs] = [bench.at('restored.raw'), bench.at('converted.raw')];
+  const how = ['convert', '-W', '-m', '16', '-f', 'qcow2', '-O', 'raw'];
+  return {
+    name: 'restore',
+    dataBytes,
+    server: null,
+    contenders: [
+      ours(mover, 'tidemark', raw, 'restore', '--from', from, '--volume', 'vda', '--to', raw),
+      {
+        name: 'qemu-img convert -W -m 16',
+        command: ['qemu-img', ...how, `${from}/vda.qcow2`, theirs],
+        output: theirs,
+      },
+    ],
+  };
+};
+
+/** In this order: `restore` reads the disk that `full` made. */
+export const scenarios: ReadonlyMap<string, Make> = new Map([
+  ['full', full],
+  ['incremental', incremental],
+  ['restore', restore],
+  ['zstd', fullZstd],
+]);
