@@ -3,9 +3,13 @@ import { basename, dirname, join } from 'node:path';
 import type { Manifest } from '../../domain/manifest.ts';
 import { incomingName, parseIncomingName } from '../../domain/mover-job.ts';
 import { onTarget, TargetError } from '../target-error.ts';
+import { isMissing } from '../errno.ts';
 import { exists, makeDirectories, syncDirectory } from './durable.ts';
 import { Fault } from './faults.ts';
 import { readManifest } from './manifest-file.ts';
+
+/** The end of an incoming directory's name while it is being removed. */
+const DISCARDED = /\.discarded$/;
 
 /**
  * The manifest of a backup that an earlier attempt has committed; null if there is none yet.
@@ -30,7 +34,7 @@ export async function committedAlready(directory: string, backupUid: string): Pr
 export async function createIncoming(directory: string, attempt: number): Promise<string> {
   const incoming = join(dirname(directory), incomingName(basename(directory), attempt));
   await makeDirectories(dirname(directory));
-  await removeTree(incoming);
+  await discardIncoming(incoming);
   await onTarget('create', incoming, () => mkdir(incoming, { mode: 0o750 }));
   return incoming;
 }
@@ -49,9 +53,31 @@ export async function commitIncoming(incoming: string, directory: string): Promi
 export async function discardAttempts(parentDirectory: string, backupId: string): Promise<readonly string[]> {
   if (!(await exists(parentDirectory))) return [];
   const names = await onTarget('list', parentDirectory, () => readdir(parentDirectory));
-  const stale = names.filter((name) => parseIncomingName(name)?.backupId === backupId).sort();
-  for (const name of stale) await removeTree(join(parentDirectory, name));
+  const stale = names.filter((name) => idOf(name) === backupId).sort();
+  for (const name of stale) await discardIncoming(join(parentDirectory, name));
   return stale;
+}
+
+/**
+ * Removes an incoming directory, or what an earlier removal left of one. It first loses the name that a commit would rename:
+ * of a discard and the late commit of a mover that was thought dead, exactly one wins, and never is half a backup committed.
+ */
+async function discardIncoming(path: string): Promise<void> {
+  if (DISCARDED.test(path)) return removeTree(path);
+  const doomed = `${path}.discarded`;
+  await removeTree(doomed);
+  await onTarget('rename', path, () => rename(path, doomed).catch(unlessMissing));
+  await removeTree(doomed);
+}
+
+/** Whose an incoming directory is, discarded or not. */
+function idOf(name: string): string | undefined {
+  return parseIncomingName(name.replace(DISCARDED, ''))?.backupId;
+}
+
+/** What is gone already was removed, or committed, by someone else. */
+function unlessMissing(error: unknown): void {
+  if (!isMissing(error)) throw error;
 }
 
 export async function removeTree(path: string): Promise<void> {

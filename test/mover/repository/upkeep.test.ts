@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { findBackups } from '../../../src/mover/repository/catalogue.ts';
-import { discardAttempts } from '../../../src/mover/repository/incoming.ts';
+import { commitIncoming, createIncoming, discardAttempts } from '../../../src/mover/repository/incoming.ts';
 import { ensureMark, readMark } from '../../../src/mover/repository/mark.ts';
 import { probe } from '../../../src/mover/repository/probe.ts';
 import { backup, failureOf, jobFor, temporaryDirectory } from '../support/backup-rig.ts';
@@ -35,6 +35,23 @@ test('discard removes the attempts of exactly one backup', async () => {
     'b',
     'b-1',
   ]);
+});
+
+test('discard finishes what an earlier, killed one began, and leaves a committed backup alone', async () => {
+  mkdirSync(join(root, '.incoming-b-1.discarded', 'half'), { recursive: true });
+  mkdirSync(join(root, '.incoming-c-1.discarded'));
+  mkdirSync(join(root, 'b'));
+  expect(await discardAttempts(root, 'b')).toEqual(['.incoming-b-1.discarded']);
+  expect(readdirSync(root).sort()).toEqual(['.incoming-c-1.discarded', 'b']);
+});
+
+test('a mover that was thought dead cannot commit what is being discarded', async () => {
+  const directory = join(root, 'b');
+  const incoming = await createIncoming(directory, 1);
+  writeFileSync(join(incoming, 'manifest.json'), '{}');
+  await discardAttempts(root, 'b');
+  await expect(commitIncoming(incoming, directory)).rejects.toMatchObject({ reason: 'TargetMissing' });
+  expect(readdirSync(root)).toEqual([]);
 });
 
 test('discard finds nothing where nothing is', async () => {
