@@ -3,6 +3,7 @@ import { outcomeOf } from '../../domain/outcome.ts';
 import type { BackupJobInput } from '../../domain/mover-job.ts';
 import type { BackupResult, ProgressEvent } from '../../domain/mover-report.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
+import type { AttemptFailed } from './attempt-failed.ts';
 import type { Definitions } from './definitions.ts';
 import { guardGuest, type Wishes } from './guard.ts';
 import { socketName } from './names.ts';
@@ -39,12 +40,16 @@ export async function copy(
     report.add({ progress }).catch((error: unknown) => log.warn({ err: error }, 'progress was not written'));
   };
   const copied = attempt.mover.backup(job, onProgress, both);
+  const gaveWay: AttemptFailed[] = [];
+  const guarded = guardGuest(attempt, vm, wishes, (why) => gaveWay.push(why), both);
   try {
-    return await Promise.race([copied, guardGuest(attempt, vm, wishes, both)]);
+    return await Promise.race([copied, guarded]);
+  } catch (error) {
+    throw gaveWay[0] ?? error;
   } finally {
     stop.abort();
     // No clean-up before the mover is gone: it still writes until then.
-    await copied.catch(() => undefined);
+    await Promise.allSettled([copied, guarded]);
   }
 }
 

@@ -22,12 +22,14 @@ const LOOK_EVERY_MS = 1000;
  * Watches over the guest until the signal aborts. When the backup must give way, the job is ended first, which frees the
  * scratch files, and then the guest runs on.
  *
+ * @param givesWay told why before the job is ended: the mover then loses its source, and that is not the reason
  * @throws AttemptFailed with the reason why the backup gave way.
  */
 export async function guardGuest(
   attempt: Attempt,
   vm: RunningVm,
   wishes: Wishes,
+  givesWay: (why: AttemptFailed) => void,
   signal: AbortSignal,
 ): Promise<never> {
   const wasPaused = vm.domain.pausedReason === 'ioError';
@@ -35,8 +37,10 @@ export async function guardGuest(
     await sleep(LOOK_EVERY_MS, undefined, { signal });
     const verdict = await look(attempt, vm, wishes, wasPaused, signal);
     if (verdict.kind === 'GoOn') continue;
+    const why = new AttemptFailed(verdict.reason, verdict.message);
+    givesWay(why);
     await endJob(attempt, vm);
-    throw new AttemptFailed(verdict.reason, verdict.message);
+    throw why;
   }
 }
 
