@@ -21,3 +21,9 @@ export function systemError(error: unknown): SystemError {
 export function isMissing(error: unknown): boolean {
   return systemError(error).code === 'ENOENT';
 }
+
+/** The server went away or withdrew its export. That says nothing about the data. */
+export function isAway(error: unknown): boolean {
+  const { code } = systemError(error);
+  return code === 'ESTALE' || code === 'ETIMEDOUT';
+}

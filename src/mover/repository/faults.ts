@@ -1,5 +1,6 @@
-import { systemError } from '../errno.ts';
+import { isAway, systemError } from '../errno.ts';
 import { CheckFailed, ParentError } from '../errors.ts';
+import { targetError } from '../target-error.ts';
 
 /** Bytes of a file or a disk, [start, end). */
 export interface Range {
@@ -59,9 +60,13 @@ export function asParentError(error: unknown, volume: string): unknown {
   return parent;
 }
 
-/** Turns a failed look at `path` into a Fault; only a file that is not there counts as missing. */
+/**
+ * Turns a failed look at `path` into a Fault; only a file that is not there counts as missing. A server that went away is no
+ * fault of the data, but a TargetError: else its weather would turn incrementals into fulls.
+ */
 export function lookFault(volume: string | null, path: string, cause: unknown): unknown {
   if (cause instanceof Fault) return cause;
+  if (isAway(cause)) return targetError('read', path, cause);
   const { code } = systemError(cause);
   if (code === 'ENOENT' || code === 'ENOTDIR')
     return new Fault('Missing', volume, path, 'is missing', { cause });

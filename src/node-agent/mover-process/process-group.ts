@@ -27,11 +27,14 @@ export interface ProcessGroup {
  * Not even SIGKILL ends a process that waits in the kernel for an NFS server to take its data (state D), and until it is
  * gone it keeps its pipes and its entry in the process table. So whoever waits for `close` waits for the server. Here the
  * waiting has an end: the signal stays pending, and the process dies by itself when the kernel lets go of it.
+ *
+ * @param send signals a process group; a test may have one that nothing reaches
  */
 export function startGroup(
   [file, ...args]: readonly string[],
   env: NodeJS.ProcessEnv,
   { termMs, killMs }: Patience,
+  send: (pid: number, signal: NodeJS.Signals) => void = signalGroup,
 ): ProcessGroup {
   const child = spawn(file!, args, { detached: true, stdio: 'pipe', env });
   const { promise, resolve, reject } = Promise.withResolvers<End>();
@@ -56,9 +59,9 @@ export function startGroup(
     if (stopping || child.pid === undefined) return;
     stopping = true;
     const { pid } = child;
-    signalGroup(pid, 'SIGTERM');
+    send(pid, 'SIGTERM');
     after(termMs, () => {
-      signalGroup(pid, 'SIGKILL');
+      send(pid, 'SIGKILL');
       after(killMs, leave);
     });
   };

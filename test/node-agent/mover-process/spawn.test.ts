@@ -78,6 +78,35 @@ describe('a mover run by the agent', () => {
     expect(failed).toMatchObject({ reason: 'MoverStalled' });
   });
 
+  test('that is stopped in the moment of its answer has answered all the same', async () => {
+    const stop = new AbortController();
+    const program = `process.on('SIGTERM', () => process.exit(0)); setInterval(() => 0, 1000); ${say({ event: 'result' })}`;
+    const onEvent = () => stop.abort(new Error('stopped'));
+    await expect(runMover(moverThat(program, { onEvent }), stop.signal)).resolves.toEqual({
+      event: 'result',
+    });
+  });
+
+  test('whose helper holds the pipes open and cannot be reached does not hold us', async () => {
+    // In a session of its own, as little to be killed by us as a process that the kernel keeps.
+    const program = `const c = require('child_process').spawn('sleep', ['60'], { detached: true, stdio: 'inherit' });
+      console.log(JSON.stringify({ pid: c.pid })); setInterval(() => 0, 1000)`;
+    let helper = 0;
+    const onEvent = (event: unknown) => {
+      helper = (event as { pid: number }).pid;
+    };
+    const patience = { termMs: 200, killMs: 200 };
+    try {
+      const failed = await runMover(moverThat(program, { onEvent, patience, stallMs: 1_000 }), signal).catch(
+        caught,
+      );
+      expect(failed).toMatchObject({ reason: 'MoverStalled' });
+      expect(helper).toBeGreaterThan(0);
+    } finally {
+      process.kill(helper, 'SIGKILL');
+    }
+  });
+
   test('that cannot be started is an error, not a crash', async () => {
     await expect(runMover({ ...moverThat(''), mover: ['/nonexistent/mover'] }, signal)).rejects.toThrow(
       'ENOENT',

@@ -28,6 +28,13 @@ describe('where a repository is', () => {
     });
   });
 
+  test('NFS 3 needs no lock service on the node', () => {
+    const place = placeOf('nas', { nfs: { ...nfs, version: '3' }, allowedNamespaces }, options);
+    expect(place).toMatchObject({
+      options: 'nosuid,nodev,noexec,vers=3,hard,timeo=50,retrans=2,retry=0,nolock',
+    });
+  });
+
   test.each([
     [['softerr', 'timeo=20'], 'nosuid,nodev,noexec,vers=4.2,retrans=2,retry=0,softerr,timeo=20'],
     [['hard'], 'nosuid,nodev,noexec,vers=4.2,timeo=50,retrans=2,retry=0,hard'],
