@@ -1,8 +1,7 @@
-import { systemError } from './errno.ts';
 import type { Batch } from './restore-batches.ts';
 import { Fault, type Range } from './repository/faults.ts';
 import type { OpenImage } from './repository/proven-file.ts';
-import { targetError } from './target-error.ts';
+import { TargetError } from './target-error.ts';
 
 /** What a thread is told when it starts. Descriptors belong to the process, so all threads use the same. */
 export interface ThreadStart {
@@ -32,26 +31,15 @@ export type Failure =
       readonly detail: string;
       readonly range: Range | null;
     }
-  | {
-      readonly kind: 'write';
-      readonly path: string;
-      readonly code: string | undefined;
-      readonly errno: number | undefined;
-      readonly message: string;
-    }
+  | { readonly kind: 'target'; readonly reason: string; readonly message: string }
   | { readonly kind: 'internal'; readonly message: string };
 
-/** A failed write, before it becomes a TargetError on the other side. */
-export class WriteFailed extends Error {
-  readonly reason = 'WriteFailed';
-}
-
-export function packFailure(error: unknown, targetPath: string): Failure {
+export function packFailure(error: unknown): Failure {
   if (error instanceof Fault) {
     const { kind, volume, path, detail, range } = error;
     return { kind: 'fault', faultKind: kind, volume, path, detail, range };
   }
-  if (error instanceof WriteFailed) return { kind: 'write', path: targetPath, ...systemError(error.cause) };
+  if (error instanceof TargetError) return { kind: 'target', reason: error.reason, message: error.message };
   return {
     kind: 'internal',
     message: error instanceof Error ? (error.stack ?? error.message) : String(error),
@@ -64,10 +52,8 @@ export function unpackFailure(failure: Failure): Error {
       const { faultKind, volume, path, detail, range } = failure;
       return new Fault(faultKind, volume, path, detail, range ? { range } : {});
     }
-    case 'write': {
-      const { path, code, errno, message } = failure;
-      return targetError('write', path, Object.assign(new Error(message), { code, errno }));
-    }
+    case 'target':
+      return new TargetError(failure.reason, failure.message);
     case 'internal':
       return new Error(`a thread failed: ${failure.message}`);
   }

@@ -1,13 +1,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { ProvenFile } from './repository/proven-file.ts';
 import { PieceMover } from './restore-pieces.ts';
-import {
-  type FromThread,
-  packFailure,
-  type ThreadStart,
-  type ToThread,
-  WriteFailed,
-} from './restore-wire.ts';
+import { type FromThread, packFailure, type ThreadStart, type ToThread } from './restore-wire.ts';
+import { targetError } from './target-error.ts';
 import { writeFully } from './write-fully.ts';
 
 /** One thread of a restore: reads, proves, writes, one piece after the other, each in the cache from the first to the last. */
@@ -24,7 +19,7 @@ const mover = new PieceMover(sources, (bytes, offset) => {
   try {
     writeFully(targetFd, bytes, offset);
   } catch (cause) {
-    throw new WriteFailed('', { cause });
+    throw targetError('write', targetPath, cause);
   }
 });
 
@@ -52,6 +47,6 @@ port.on('message', ({ stretches }: ToThread) => {
     tellMoved(bytes);
     tell({ kind: 'batch-done' });
   } catch (error) {
-    tell({ kind: 'failed', failure: packFailure(error, targetPath) });
+    tell({ kind: 'failed', failure: packFailure(error) });
   }
 });

@@ -1,5 +1,6 @@
 import { readSync } from 'node:fs';
-import { systemError } from '../errno.ts';
+import { isAway, systemError } from '../errno.ts';
+import { targetError } from '../target-error.ts';
 import { Fault, inWords } from './faults.ts';
 import type { OpenImage } from './proven-file.ts';
 import { SUM_BLOCK_BYTES, SUMS_HEADER_BYTES } from './sums.ts';
@@ -41,6 +42,8 @@ export function fillFrom(fd: number, buffer: Buffer, position: number, path: str
     try {
       read = readSync(fd, buffer, done, buffer.length - done, position + done);
     } catch (cause) {
+      // A server that went away says nothing about the data.
+      if (isAway(cause)) throw targetError('read', path, cause);
       const why = `${inWords(range)} cannot be read (${systemError(cause).code})`;
       throw new Fault('Damaged', volume, path, why, { cause, range });
     }
