@@ -7,3 +7,4 @@ cd "$ROOT/hack/setup"
 ./packages.sh
 ./npm.sh
 ./control-plane.sh
+./nfs.sh

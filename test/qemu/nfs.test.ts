@@ -1,0 +1,136 @@
+import { readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { programs } from '../../hack/build/programs.ts';
+import { runInGuest } from '../support/nfs/boot.ts';
+import { makeDisks } from '../support/nfs/disks.ts';
+import { ROUNDS } from '../support/nfs/scenarios.ts';
+import { OBSERVATIONS, type Observations } from '../support/nfs/observations.ts';
+
+/**
+ * The mover and the agent's mounts against a real NFS server and a real kernel client (docs/nfs.md). One guest plays all
+ * scenarios (test/support/nfs/scenarios.ts); here it is judged what they saw.
+ */
+const rigs = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('tidemark-nfs-'));
+const nothing = { volumes: 0, mounts: 0, processes: [] };
+
+let observations: Observations;
+let rigsBefore: readonly string[];
+
+beforeAll(async () => {
+  rigsBefore = rigs();
+  const all = { guest: 'test/support/nfs/guest.ts', ...programs };
+  const guest = { programs: all, furnish: makeDisks, limitMs: 280_000 };
+  observations = JSON.parse(await runInGuest(guest, OBSERVATIONS));
+}, 300_000);
+
+/** What a scenario saw. Throws what it could not get over. */
+function seen<Name extends keyof Observations>(name: Name): NonNullable<Observations[Name]['seen']> {
+  const { seen, error } = observations[name];
+  if (!seen) throw new Error(`${name}: ${error}`);
+  return seen;
+}
+
+describe("the agent's mount", () => {
+  test('a probe mounts the export for itself', () => {
+    expect(seen('probe')).toMatchObject({
+      command: 'probe',
+      repositoryId: null,
+      totalBytes: 192 * 1024 * 1024,
+    });
+  });
+
+  test('while a mover copies, only its own mount namespace sees the repository', () => {
+    expect(seen('chain').copying).toMatchObject({ volumes: 1, mounts: 0, processes: [expect.any(String)] });
+  });
+
+  test.each(ROUNDS.flatMap(Object.keys) as (keyof Observations)[])(
+    'after "%s" no mount and no process is left',
+    (name) => expect(observations[name].left).toEqual(nothing),
+  );
+
+  test('on the host, nothing is left of the guest', () => {
+    expect(rigs()).toEqual(rigsBefore);
+  });
+});
+
+describe('a repository on NFS', () => {
+  test('holds a full and an incremental, which verify and restore byte for byte', () => {
+    const { verified, restored, imageBytes } = seen('chain');
+    expect(verified).toMatchObject({ good: true, backups: 2 });
+    expect(restored).toBe(true);
+    expect(imageBytes[1]).toBeLessThan(imageBytes[0]! / 4);
+  });
+
+  test('a server that is killed and back in time costs a backup nothing but the time', () => {
+    const { alreadyCommitted, milliseconds, entries } = seen('serverBack');
+    expect([alreadyCommitted, entries]).toEqual([false, ['back']]);
+    expect(milliseconds).toBeGreaterThan(3_000);
+  });
+
+  test('an export that is withdrawn in mid-copy is TargetStale', () => {
+    expect(seen('withdrawn')).toMatchObject({
+      reason: 'TargetStale',
+      volume: 'vda',
+      message: expect.stringContaining('the export was withdrawn'),
+    });
+  });
+
+  test('a full one is TargetFull, and the half backup is removed', () => {
+    const { failure, left } = seen('full');
+    expect(failure).toMatchObject({ reason: 'TargetFull', volume: 'vda' });
+    expect(left).toEqual(['c', 'c/ns', 'c/ns/vm-1', 'tidemark.json']);
+  });
+
+  test('the kernel tells of a full disk at the first fsync, and never again', () => {
+    expect(seen('fsyncTwice')).toEqual({ write: 'ok', first: 'ENOSPC', second: 'ok' });
+  });
+
+  test('a read-only one is TargetReadOnly', () => {
+    expect(seen('readOnly')).toMatchObject({ reason: 'TargetReadOnly' });
+  });
+});
+
+describe('a repository that cannot be mounted says why', () => {
+  test.each([
+    ['noSuchExport', 'MountExportMissing', 'check spec.nfs.path'],
+    ['refused', 'MountRefused', 'no NFS server answers on it'],
+    ['noRoute', 'MountUnreachable', 'cannot be reached from this node'],
+    ['noName', 'MountServerUnknown', 'cannot be resolved'],
+    ['blackHole', 'MountTimedOut', 'was not mounted within 2 s'],
+  ] as const)('%s: %s', (name, reason, words) => {
+    const failure = seen('mounts')[name];
+    expect(failure).toMatchObject({ reason, message: expect.stringContaining(words) });
+    expect(failure.ms).toBeLessThan(15_000);
+  });
+});
+
+describe('a server that goes away for good in mid-copy', () => {
+  test('leaves a mover that cannot be killed: the agent says so and goes on', () => {
+    const { failure, stallMs, answeredMs, abandoned } = seen('gone');
+    expect(failure).toMatchObject({
+      reason: 'MoverUnkillable',
+      message: expect.stringContaining('bring the server back'),
+    });
+    // The copy goes into the cache for two seconds more; then silence, SIGTERM and SIGKILL.
+    expect(answeredMs).toBeLessThan(stallMs + 15_000);
+    expect(abandoned.volumes).toBe(1);
+    expect(abandoned.processes).toHaveLength(1);
+  });
+
+  test('never holds up the agent itself', () => {
+    expect(seen('gone').longestPauseMs).toBeLessThan(3_000);
+  });
+
+  test('does not let the next mover hang as well: it can be stopped, and does not pile up', () => {
+    const { probe, abandoned, afterProbe } = seen('gone');
+    expect(probe.reason).toMatch(/^Mount(TimedOut|Refused)$/);
+    expect(afterProbe).toEqual(abandoned);
+  });
+
+  test('and comes back: the next attempt makes the backup', () => {
+    const { again, entries } = seen('gone');
+    expect(again).toMatchObject({ alreadyCommitted: false });
+    expect(entries).toContain('gone');
+  });
+});
