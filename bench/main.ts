@@ -10,6 +10,7 @@ import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle } from '../hack/build/bundle.ts';
+import { programs } from '../hack/build/programs.ts';
 import { Bench } from './bench.ts';
 import { drawChart } from './chart.ts';
 import { warmMemory } from './data.ts';
@@ -44,7 +45,9 @@ const machine = {
 };
 const results: ScenarioResult[] = [];
 await using bench = new Bench(values.dir);
-await bundle(root, bench.at('dist'), { mover: 'src/mover/main.ts' });
+// With the threads that it starts from files of their own.
+const own = Object.entries(programs).filter(([name]) => name.startsWith('mover'));
+await bundle(root, bench.at('dist'), Object.fromEntries(own));
 const mover = [process.execPath, bench.at('dist/mover.js')] as const;
 for (const name of names) {
   const make = scenarios.get(name);

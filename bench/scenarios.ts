@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import type { Bench, Served } from './bench.ts';
 import { makeDisk, noise, scatteredWrites, systemFiles } from './data.ts';
 
@@ -45,9 +45,14 @@ const backupArgs = (source: Served, to: string, ...more: readonly string[]): str
   ...more,
 ];
 
+async function noiseDisk(bench: Bench, dataBytes: number): Promise<Served> {
+  const path = bench.at('noise.raw');
+  if (!existsSync(path)) makeDisk(path, dataBytes, noise);
+  return await bench.serve('noise.raw', 'raw');
+}
+
 const full: Make = async (bench, mover, dataBytes) => {
-  makeDisk(bench.at('noise.raw'), dataBytes, noise);
-  const source = await bench.serve('noise.raw', 'raw');
+  const source = await noiseDisk(bench, dataBytes);
   const raw = bench.at('out.raw');
   const out = bench.at('full');
   return {
@@ -102,7 +107,7 @@ const incremental: Make = async (bench, mover) => {
 };
 
 const restore: Make = async (bench, mover, dataBytes) => {
-  const source = await bench.serve('noise.raw', 'raw');
+  const source = await noiseDisk(bench, dataBytes);
   const from = bench.at('stored');
   bench.tool(mover[0], [...mover.slice(1), ...backupArgs(source, from)]);
   const [raw, theirs] = [bench.at('restored.raw'), bench.at('converted.raw')];
@@ -122,7 +127,6 @@ const restore: Make = async (bench, mover, dataBytes) => {
   };
 };
 
-/** In this order: `restore` reads the disk that `full` made. */
 export const scenarios: ReadonlyMap<string, Make> = new Map([
   ['full', full],
   ['incremental', incremental],

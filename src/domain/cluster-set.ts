@@ -17,7 +17,7 @@ export class ClusterSet {
   readonly offset: number;
   readonly length: number;
   readonly #clusterBytes: number;
-  readonly #pages = new Map<number, Uint8Array>();
+  readonly #pages = new Map<number, Uint32Array>();
 
   constructor(offset: number, length: number, clusterBytes: number) {
     this.offset = offset;
@@ -40,42 +40,56 @@ export class ClusterSet {
   /** All of the set as runs: in order, without a gap, neighbours differ. */
   *runs(): Generator<ClusterRun, void, void> {
     const clusters = Math.ceil(this.length / this.#clusterBytes);
-    for (let first = 0, next = 0; first < clusters; first = next) {
-      const isMarked = this.#has(first);
-      next = first + 1;
-      while (next < clusters && this.#has(next) === isMarked) next = this.#skip(next, isMarked);
-      const start = first * this.#clusterBytes;
-      const end = Math.min(next * this.#clusterBytes, this.length);
-      yield { offset: this.offset + start, length: end - start, isMarked };
-      next = Math.min(next, clusters);
+    let first = 0;
+    let isMarked = findOther(this.#pages.get(0), 0, true) !== 0;
+    for (let at = 0; at < clusters; ) {
+      const start = at - (at % PAGE_CLUSTERS);
+      const page = this.#pages.get(start / PAGE_CLUSTERS);
+      at = Math.min(start + findOther(page, at - start, isMarked), clusters);
+      // At the end of a page the run may go on in the next one.
+      if (at < clusters && this.#isMarked(at) === isMarked) continue;
+      yield this.#run(first, at, isMarked);
+      first = at;
+      isMarked = !isMarked;
     }
   }
 
-  #page(index: number): Uint8Array {
-    const page = this.#pages.get(index) ?? new Uint8Array(PAGE_CLUSTERS / 8);
+  #isMarked(cluster: number): boolean {
+    const at = cluster % PAGE_CLUSTERS;
+    return findOther(this.#pages.get((cluster - at) / PAGE_CLUSTERS), at, true) !== at;
+  }
+
+  #run(first: number, next: number, isMarked: boolean): ClusterRun {
+    const start = first * this.#clusterBytes;
+    const end = Math.min(next * this.#clusterBytes, this.length);
+    return { offset: this.offset + start, length: end - start, isMarked };
+  }
+
+  #page(index: number): Uint32Array {
+    const page = this.#pages.get(index) ?? new Uint32Array(PAGE_CLUSTERS / 32);
     this.#pages.set(index, page);
     return page;
   }
-
-  #has(cluster: number): boolean {
-    const page = this.#pages.get(Math.floor(cluster / PAGE_CLUSTERS));
-    return page !== undefined && (page[(cluster % PAGE_CLUSTERS) >>> 3]! & (1 << (cluster & 7))) !== 0;
-  }
-
-  /** The next cluster that may differ from this one: eight at a time or a page, where their marks are known to be alike. */
-  #skip(cluster: number, isMarked: boolean): number {
-    const at = cluster % PAGE_CLUSTERS;
-    const page = this.#pages.get(Math.floor(cluster / PAGE_CLUSTERS));
-    if (page === undefined) return cluster - at + PAGE_CLUSTERS;
-    const isWhole = at % 8 === 0 && page[at >>> 3] === (isMarked ? 0xff : 0);
-    return cluster + (isWhole ? 8 : 1);
-  }
 }
 
-function setBits(page: Uint8Array, first: number, count: number): void {
-  let at = first;
+/** The first cluster of a page, from `from` on, that is not as `isMarked` says; `PAGE_CLUSTERS` if all are. */
+function findOther(page: Uint32Array | undefined, from: number, isMarked: boolean): number {
+  if (!page) return isMarked ? from : PAGE_CLUSTERS;
+  const alike = isMarked ? 0xffffffff : 0;
+  for (let at = from; at < PAGE_CLUSTERS; ) {
+    const word = page[at >>> 5]!;
+    // Thirty-two at once, where they are alike: most of a large disk is.
+    if (at % 32 === 0 && word === alike) at += 32;
+    else if (((word & (1 << (at & 31))) !== 0) !== isMarked) return at;
+    else at++;
+  }
+  return PAGE_CLUSTERS;
+}
+
+function setBits(page: Uint32Array, first: number, count: number): void {
   const end = first + count;
-  for (; at < end && at % 8 !== 0; at++) page[at >>> 3]! |= 1 << (at & 7);
-  page.fill(0xff, at >>> 3, Math.max(at, end) >>> 3);
-  for (at = Math.max(at, end - (end % 8)); at < end; at++) page[at >>> 3]! |= 1 << (at & 7);
+  let at = first;
+  for (; at < end && at % 32 !== 0; at++) page[at >>> 5]! |= 1 << (at & 31);
+  page.fill(0xffffffff, at >>> 5, Math.max(at, end) >>> 5);
+  for (at = Math.max(at, end - (end % 32)); at < end; at++) page[at >>> 5]! |= 1 << (at & 31);
 }

@@ -42,6 +42,8 @@ export const BackupJob = z
     files: z.array(StoredFile).max(1000).default([]),
     volumes: z.array(VolumeJob).min(1).max(1000),
     compression: z.literal(['none', 'zstd']).default('none'),
+    /** zstd's own: 1 is quick, 19 is small; 3 is its default, and QEMU's. */
+    compressionLevel: z.int().min(1).max(19).default(3),
     /** For all volumes together. */
     limitBytesPerSecond: z.int().positive().optional(),
     /** How many volumes are copied at the same time. */

@@ -47,3 +47,17 @@ export function parseBytes(text: string, name: string): number {
   if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
   throw new UsageError('UsageError', `--${name} must be a number of bytes such as 200Mi, not "${text}"`);
 }
+
+/** `zstd`, `zstd:9` or `none`. */
+export function parseCompression(text: string | undefined): {
+  readonly compression?: string;
+  readonly compressionLevel?: number;
+} {
+  if (text === undefined) return {};
+  const [, compression, level] = /^(none|zstd)(?::(\d{1,2}))?$/.exec(text) ?? [];
+  const isLawful = compression === 'zstd' || (compression !== undefined && level === undefined);
+  if (isLawful && level === undefined) return { compression };
+  if (isLawful && Number(level) >= 1 && Number(level) <= 19)
+    return { compression, compressionLevel: Number(level) };
+  throw new UsageError('UsageError', `--compress must be none, zstd, or zstd:1 to zstd:19, not "${text}"`);
+}

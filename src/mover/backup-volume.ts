@@ -5,10 +5,11 @@ import type { VolumeJob } from '../domain/mover-job.ts';
 import { copyDisk } from './copy.ts';
 import { ParentError, UsageError } from './errors.ts';
 import { connectNbd, type NbdConnection } from './nbd/connection.ts';
-import { BitmapNotExported, NbdProtocolError, NbdRefused } from './nbd/errors.ts';
+import { BitmapNotExported, NbdProtocolError } from './nbd/errors.ts';
 import { BASE_ALLOCATION, dirtyBitmapContext } from './nbd/protocol.ts';
 import { parseNbdUri } from './nbd/uri.ts';
 import type { Pace } from './pace.ts';
+import type { Packer } from './pack/packer.ts';
 import { CLUSTER_BYTES, MAX_VIRTUAL_BYTES, roundUpToSector } from './qcow2/layout.ts';
 import { Qcow2Writer } from './qcow2/writer.ts';
 import type { ProgressMeter } from './report.ts';
@@ -27,6 +28,8 @@ export interface VolumeTask {
   readonly pace: Pace;
   /** The largest read, in whole clusters. */
   readonly pieceBytes: number;
+  /** Compresses what is stored; null for none. */
+  readonly packer: Packer | null;
   readonly stallMilliseconds: number;
   readonly meter: ProgressMeter;
 }
@@ -77,18 +80,20 @@ async function open(
 }
 
 async function writeImage(
-  { job, incoming, parent, pace, pieceBytes, meter }: VolumeTask,
+  { job, incoming, parent, pace, pieceBytes, packer, meter }: VolumeTask,
   source: NbdConnection,
   changed: ClusterSet | null,
   signal: AbortSignal,
 ): Promise<VolumeRecord> {
   const imageFile = `${job.name}.qcow2`;
   const sumsFile = `${job.name}.sums`;
+  const compression = packer ? 'zstd' : 'none';
   const virtualSizeBytes = roundUpToSector(source.sizeBytes);
   await using file = SummedFile.create(join(incoming, imageFile), join(incoming, sumsFile));
   const image = new Qcow2Writer(file, {
     virtualSizeBytes,
     backingFile: parent ? backingPath(parent.id, imageFile) : null,
+    compression,
   });
   const onProgress = ({ bytesDone, bytesRead }: { bytesDone: number; bytesRead: number }): void =>
     meter({
@@ -101,7 +106,7 @@ async function writeImage(
     });
   onProgress({ bytesDone: 0, bytesRead: 0 });
   const flush = async (): Promise<void> => await file.flush();
-  const options = { changed, pace, pieceBytes, flush, onProgress };
+  const options = { changed, pace, pieceBytes, packer, flush, onProgress };
   const { bytesDone, bytesRead } = await copyDisk(source, image, options, signal);
   image.finish();
   meter({
@@ -126,7 +131,7 @@ async function writeImage(
       format: 'qcow2',
       bytes: file.bytes,
       clusterBytes: CLUSTER_BYTES,
-      compression: 'none',
+      compression,
     },
     sums: {
       file: sumsFile,
@@ -139,15 +144,12 @@ async function writeImage(
 }
 
 /** What the source says about itself must fit the image and the parent before a byte is read. */
-function checkSize({ job, parent }: VolumeTask, { sizeBytes, maximumBlockBytes }: NbdConnection): void {
+function checkSize({ job, parent }: VolumeTask, { sizeBytes }: NbdConnection): void {
   if (sizeBytes > MAX_VIRTUAL_BYTES) {
     throw new UsageError(
       'SourceTooLarge',
       `${job.source} has ${sizeBytes} bytes; an image holds at most ${MAX_VIRTUAL_BYTES}`,
     );
-  }
-  if (maximumBlockBytes < 1024 * 1024 && maximumBlockBytes < sizeBytes) {
-    throw new NbdRefused(`${job.source} takes requests of ${maximumBlockBytes} bytes only; 1 MiB is needed`);
   }
   if (parent && roundUpToSector(sizeBytes) < parent.virtualSizeBytes) {
     throw new ParentError(

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import {
   type FileRecord,
@@ -11,6 +12,7 @@ import type { BackupResult } from '../domain/mover-report.ts';
 import { backupVolume } from './backup-volume.ts';
 import { MoverError, ParentError, throwIfAborted, UsageError } from './errors.ts';
 import { inParallel } from './in-parallel.ts';
+import { Packer } from './pack/packer.ts';
 import { paced, pieceBytesFor } from './pace.ts';
 import type { ProgressMeter } from './report.ts';
 import { walkChain } from './repository/chain.ts';
@@ -29,6 +31,8 @@ export interface BackupContext {
   readonly inRepository: boolean;
 }
 
+/** All cores of a small machine, some of a large one: the guests live there, and each thread takes some 35 MiB. */
+const MAX_THREADS = 8;
 /** A server that owes an answer may well wait for a slow disk, but not for ever. */
 const STALL_MILLISECONDS = 120_000;
 
@@ -43,12 +47,6 @@ export async function runBackup(
   signal: AbortSignal,
 ): Promise<BackupResult> {
   const startedAt = context.now().getTime();
-  if (job.compression !== 'none') {
-    throw new UsageError(
-      'CompressionUnsupported',
-      `compression "${job.compression}" is not built yet: use "none"`,
-    );
-  }
   const result = (manifest: Manifest, alreadyCommitted: boolean): BackupResult => ({
     event: 'result',
     command: 'backup',
@@ -99,11 +97,16 @@ async function backupVolumes(
   { meter }: BackupContext,
   signal: AbortSignal,
 ): Promise<VolumeRecord[]> {
+  await using packer =
+    job.compression === 'zstd'
+      ? new Packer(Math.min(availableParallelism(), MAX_THREADS), job.compressionLevel)
+      : null;
   const shared = {
     incoming,
     // One for all of them: the limit is the backup's.
     pace: paced(job.limitBytesPerSecond),
     pieceBytes: pieceBytesFor(job.limitBytesPerSecond),
+    packer,
     stallMilliseconds: job.stallMilliseconds ?? STALL_MILLISECONDS,
     meter,
   };

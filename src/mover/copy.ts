@@ -3,11 +3,11 @@ import type { CopyExtent } from '../domain/extents.ts';
 import { throwIfAborted } from './errors.ts';
 import type { NbdConnection } from './nbd/connection.ts';
 import type { Pace } from './pace.ts';
-import { CLUSTER_BYTES } from './qcow2/layout.ts';
+import type { Packer } from './pack/packer.ts';
 import type { Qcow2Writer } from './qcow2/writer.ts';
-import { type Part, Slab } from './slabs.ts';
+import { Slab } from './slabs.ts';
+import { storeSlab } from './store.ts';
 import { survey } from './survey.ts';
-import { zeroRuns } from './zero-runs.ts';
 
 /** How far a copy has come. */
 export interface CopyProgress {
@@ -21,6 +21,8 @@ export interface CopyOptions {
   readonly pace: Pace;
   /** The largest read, whole clusters. Measured: 512 KiB to 1 MiB is best, 2 MiB and more halve the rate. */
   readonly pieceBytes: number;
+  /** Compresses; null to store all as it is. */
+  readonly packer: Packer | null;
   /** Brings to the file what the image was given; then its bytes may change. */
   readonly flush: () => Promise<void>;
   readonly onProgress: (progress: CopyProgress) => void;
@@ -48,7 +50,9 @@ export async function copyDisk(
   options: CopyOptions,
   signal: AbortSignal,
 ): Promise<CopyProgress> {
-  const ring = Array.from({ length: SLABS }, () => new Slab(options.pieceBytes));
+  const { packer } = options;
+  const slabs = SLABS + (packer?.slabs ?? 0);
+  const ring = Array.from({ length: slabs }, () => new Slab(options.pieceBytes, packer !== null));
   let slab = ring[0]!;
   let turn = 0;
   let earlier: Promise<void> = Promise.resolve();
@@ -58,12 +62,13 @@ export async function copyDisk(
     // Even of one that fails, every read has ended when its slab is used again.
     for (const read of await Promise.allSettled(full.reads))
       if (read.status === 'rejected') throw read.reason;
+    const sizes =
+      packer &&
+      (await packer.pack({ clusters: full.buffer.buffer, frames: full.frames.buffer, length: full.used }));
     await before;
     throwIfAborted(signal);
-    for (const part of full.parts) {
-      storePart(image, part, full.buffer);
-      if (part.kind === 'data') bytesRead += part.length;
-    }
+    storeSlab(image, full, sizes);
+    for (const { kind, length } of full.parts) if (kind === 'data') bytesRead += length;
     const last = full.parts.at(-1);
     if (last) options.onProgress({ bytesDone: last.offset + last.length, bytesRead });
   };
@@ -72,7 +77,7 @@ export async function copyDisk(
     slab.stored = earlier.then(options.flush);
     // Heard when the slab's turn comes again.
     slab.stored.catch(() => {});
-    turn = (turn + 1) % SLABS;
+    turn = (turn + 1) % slabs;
     slab = ring[turn]!;
     await slab.stored;
     slab.empty();
@@ -87,12 +92,11 @@ export async function copyDisk(
           left.kind === 'data' ? cut(left, slab.freeBytes) : [left, { ...left, length: 0 }];
         left = rest;
         if (piece.kind !== 'data') {
-          slab.add(piece, 0);
+          slab.note(piece);
           continue;
         }
         await options.pace(piece.length, signal);
-        const { at } = slab.add(piece, Math.ceil(piece.length / CLUSTER_BYTES) * CLUSTER_BYTES);
-        const filled = source.read(piece.offset, slab.buffer.subarray(at, at + piece.length));
+        const filled = source.read(piece.offset, slab.makeRoom(piece));
         filled.catch(() => {});
         slab.reads.push(filled);
       }
@@ -112,16 +116,4 @@ function cut(extent: CopyExtent, room: number): [piece: CopyExtent, rest: CopyEx
     { ...extent, length },
     { ...extent, offset: extent.offset + length, length: extent.length - length },
   ];
-}
-
-/** The last cluster of a disk may be cut: the image holds it filled up with zeros. */
-function storePart(image: Qcow2Writer, { kind, offset, length, at }: Part, buffer: Buffer): void {
-  if (kind === 'clean') return;
-  if (kind === 'zero') return image.writeZeros(offset, length);
-  const clusters = buffer.subarray(at, at + Math.ceil(length / CLUSTER_BYTES) * CLUSTER_BYTES);
-  clusters.fill(0, length);
-  for (const { start, end, isZero } of zeroRuns(clusters)) {
-    if (isZero) image.writeZeros(offset + start, end - start);
-    else image.writeData(offset + start, clusters.subarray(start, end));
-  }
 }

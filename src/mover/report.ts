@@ -4,20 +4,19 @@ export type Progress = Omit<ProgressEvent, 'event'>;
 /** Takes note of progress, as often as the mover likes; what becomes of it is the listener's affair. */
 export type ProgressMeter = (progress: Progress) => void;
 
-/** Lets through the first report of each volume and phase, then one in every interval: two a second if none is given. */
+/** Lets through the first report of each volume and phase, then one of each volume in every interval: two a second if none is given. */
 export function throttled(
   report: ProgressMeter,
   now: () => number,
   intervalMilliseconds = 500,
 ): ProgressMeter {
-  let lastKey = '';
-  let lastAt = 0;
+  /** By volume, because several are copied at the same time. */
+  const last = new Map<string, { readonly phase: string; readonly at: number }>();
   return (progress) => {
-    const key = `${progress.phase} ${progress.volume}`;
+    const before = last.get(progress.volume);
     const at = now();
-    if (key === lastKey && at - lastAt < intervalMilliseconds) return;
-    lastKey = key;
-    lastAt = at;
+    if (before?.phase === progress.phase && at - before.at < intervalMilliseconds) return;
+    last.set(progress.volume, { phase: progress.phase, at });
     report(progress);
   };
 }

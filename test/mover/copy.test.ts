@@ -1,15 +1,19 @@
 import * as fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import type { Extent } from '../../src/domain/extents.ts';
 import { copyDisk } from '../../src/mover/copy.ts';
 import { Aborted } from '../../src/mover/errors.ts';
 import { connectNbd } from '../../src/mover/nbd/connection.ts';
+import { Packer } from '../../src/mover/pack/packer.ts';
 import { paced, pieceBytesFor } from '../../src/mover/pace.ts';
 import { roundUpToSector } from '../../src/mover/qcow2/layout.ts';
-import { Qcow2Writer } from '../../src/mover/qcow2/writer.ts';
+import { type ImageShape, Qcow2Writer } from '../../src/mover/qcow2/writer.ts';
 import { changedClusters } from '../../src/mover/survey.ts';
 import { type FakeDisk, serveFake } from './support/fake-nbd-server.ts';
 import { MemoryImage, readImage } from './support/read-image.ts';
+
+const packing = new Packer(2, 3);
+afterAll(() => packing[Symbol.asyncDispose]());
 
 const CONTEXTS = ['base:allocation', 'qemu:dirty-bitmap:b'] as const;
 
@@ -18,6 +22,7 @@ async function copy(
   parent: Buffer | null,
   signal = new AbortController().signal,
   pieceBytes = pieceBytesFor(undefined),
+  packer: Packer | null = null,
 ): Promise<{ image: Buffer; totals: object; bytesRead: number }> {
   await using server = await serveFake(disk);
   const connection = await connectNbd(
@@ -26,9 +31,10 @@ async function copy(
   );
   try {
     const memory = new MemoryImage();
-    const shape = {
+    const shape: ImageShape = {
       virtualSizeBytes: roundUpToSector(connection.sizeBytes),
       backingFile: parent ? '../p/vda.qcow2' : null,
+      compression: packer ? 'zstd' : 'none',
     };
     const writer = new Qcow2Writer(memory, shape);
     const changed = parent ? await changedClusters(connection, CONTEXTS[1], parent.length) : null;
@@ -37,6 +43,7 @@ async function copy(
       writer,
       {
         changed,
+        packer,
         pace: paced(undefined),
         pieceBytes,
         flush: async () => await memory.flush(),
@@ -68,6 +75,7 @@ const history = fc.record({
     { maxLength: 6 },
   ),
   cut: fc.integer({ min: 1, max: 3 }),
+  isPacked: fc.boolean(),
   pieceBytes: fc.constantFrom(64 * 1024, 192 * 1024, 1024 * 1024),
   reorder: fc.integer({ min: 1, max: 3 }),
 });
@@ -106,13 +114,13 @@ function play({
 
 test('whatever extents the server tells, parent and incremental together are the disk', async () => {
   await fc.assert(
-    fc.asyncProperty(history, async ({ cut, reorder, pieceBytes, ...steps }) => {
+    fc.asyncProperty(history, async ({ cut, reorder, pieceBytes, isPacked, ...steps }) => {
       const { parent, now, contexts } = play(steps);
       // Each context is told at another length.
       const cutStatus = (extents: readonly Extent[], context: string) =>
         extents.slice(0, context === 'base:allocation' ? cut : 1);
       const disk = { content: now, contexts, cutStatus, reorder };
-      const { image } = await copy(disk, parent, undefined, pieceBytes);
+      const { image } = await copy(disk, parent, undefined, pieceBytes, isPacked ? packing : null);
       expect(readImage(image, parent).equals(now)).toBe(true);
     }),
     { numRuns: 60 },
@@ -121,11 +129,11 @@ test('whatever extents the server tells, parent and incremental together are the
 
 test('whatever extents the server tells, a full is the disk', async () => {
   await fc.assert(
-    fc.asyncProperty(history, async ({ cut, reorder, pieceBytes, ...steps }) => {
+    fc.asyncProperty(history, async ({ cut, reorder, pieceBytes, isPacked, ...steps }) => {
       const { now, contexts } = play(steps);
       const cutStatus = (extents: readonly Extent[]) => extents.slice(0, cut);
       const disk = { content: now, contexts, cutStatus, reorder };
-      const { image } = await copy(disk, null, undefined, pieceBytes);
+      const { image } = await copy(disk, null, undefined, pieceBytes, isPacked ? packing : null);
       expect(readImage(image).equals(now)).toBe(true);
     }),
     { numRuns: 60 },

@@ -62,6 +62,20 @@ test('reports come at most twice a second, and at each change of phase', () => {
   expect(told).toEqual(['copying 0', 'copying 500', 'copying 1000', 'syncing 9']);
 });
 
+test('volumes that are copied at the same time do not make each other talk', () => {
+  let now = 0;
+  const told: string[] = [];
+  const meter = throttled(
+    ({ volume }) => told.push(`${volume} ${now}`),
+    () => now,
+  );
+  for (; now < 700; now += 100) {
+    for (const volume of ['a', 'b'])
+      meter({ volume, phase: 'copying', bytesDone: now, bytesTotal: 9, bytesRead: 0, bytesStored: 0 });
+  }
+  expect(told).toEqual(['a 0', 'b 0', 'a 500', 'b 500']);
+});
+
 test('a table has columns as wide as they need to be', () => {
   expect(
     formatTable([

@@ -1,4 +1,5 @@
 import { truncateSync, writeFileSync } from 'node:fs';
+import { zstdCompressSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { CLUSTER_BYTES, L2_SPAN_BYTES } from '../../src/mover/qcow2/layout.ts';
 import { Qcow2Writer } from '../../src/mover/qcow2/writer.ts';
@@ -9,6 +10,7 @@ const workshop = new Workshop();
 afterAll(() => workshop[Symbol.asyncDispose]());
 
 const KiB = 1024;
+const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 
 /** Writes an image with the given clusters (by number), each filled with a byte of its own; the rest is not mentioned. */
@@ -18,16 +20,19 @@ async function write(
   clusters: readonly number[],
   backingFile: string | null = null,
   zeros: readonly number[] = [],
+  isPacked: (cluster: number) => boolean = () => false,
 ): Promise<string> {
   const path = workshop.at(name);
   await using file = SummedFile.create(path, `${path}.sums`);
-  const image = new Qcow2Writer(file, { virtualSizeBytes: size, backingFile });
+  const image = new Qcow2Writer(file, { virtualSizeBytes: size, backingFile, compression: 'zstd' });
   const all = [...clusters.map((n) => [n, true] as const), ...zeros.map((n) => [n, false] as const)];
   for (const [n, isData] of all.sort((a, b) => a[0] - b[0])) {
     const cluster = Buffer.alloc(CLUSTER_BYTES);
     cluster.fill((n % 255) + 1, 0, Math.min(CLUSTER_BYTES, size - n * CLUSTER_BYTES));
-    if (isData) image.writeData(n * CLUSTER_BYTES, cluster);
+    if (isData && isPacked(n)) image.writePacked(n * CLUSTER_BYTES, zstdCompressSync(cluster));
+    else if (isData) image.writeData(n * CLUSTER_BYTES, cluster);
     else image.writeZeros(n * CLUSTER_BYTES, CLUSTER_BYTES);
+    if (n % 64 === 0) await file.flush();
   }
   image.finish();
   await file.commit();
@@ -80,14 +85,42 @@ describe('qemu-img finds our images clean and the disk in them identical', () =>
     }
   });
 
-  test('more clusters than one refcount block counts', async () => {
+  test.each<[string, (cluster: number) => boolean]>([
+    ['all of them plain', () => false],
+    [
+      'compressed ones where one block ends and the next begins',
+      (n) => n % 1000 === 0 || (n > 32_600 && n < 32_800),
+    ],
+  ])('more clusters than one refcount block counts, %s', async (_, isPacked) => {
     const clusters = Array.from({ length: 33_000 }, (_, i) => i);
-    const ours = await write('large.qcow2', 4 * GiB, clusters);
+    const ours = await write('large.qcow2', 4 * GiB, clusters, null, [], isPacked);
     expect(JSON.parse(workshop.tool('qemu-img', 'check', '--output=json', ours))).toMatchObject({
       'check-errors': 0,
       'allocated-clusters': 33_000,
     });
-    workshop.tool('rm', ours);
+    workshop.tool('rm', ours, `${ours}.sums`);
+  });
+
+  test.each<[string, number, (cluster: number) => boolean]>([
+    ['all compressed', 64 * MiB, () => true],
+    ['every third', 64 * MiB, (n) => n % 3 === 0],
+    ['the last one of an odd disk', 64 * MiB + 512, (n) => n === 1024],
+    ['one in each L2 table of many, more than are kept in memory', 100 * L2_SPAN_BYTES, () => true],
+  ])('%s', async (_, size, isPacked) => {
+    const isVast = size > GiB;
+    const clusters = isVast
+      ? Array.from({ length: 100 }, (_, i) => i * perL2 + i)
+      : Array.from({ length: Math.ceil(size / CLUSTER_BYTES) }, (_, i) => i).filter(
+          (n) => n % 7 !== 0 || n === last(size),
+        );
+    const ours = await write('packed.qcow2', size, clusters, null, [], isPacked);
+    const theirs = raw('packed.raw', size, clusters);
+    expect(JSON.parse(workshop.tool('qemu-img', 'check', '--output=json', ours))).toMatchObject({
+      'allocated-clusters': clusters.length,
+      'compressed-clusters': clusters.filter(isPacked).length,
+    });
+    workshop.tool('qemu-img', 'compare', '-f', 'qcow2', '-F', 'raw', ours, theirs);
+    workshop.tool('rm', ours, `${ours}.sums`, theirs);
   });
 
   test('an incremental on a smaller parent: data, zeros over old data, and what is not mentioned', async () => {
@@ -105,7 +138,7 @@ describe('qemu-img finds our images clean and the disk in them identical', () =>
 
 test('calls out of order are refused', async () => {
   await using file = SummedFile.create(workshop.at('x'), workshop.at('x.sums'));
-  const image = new Qcow2Writer(file, { virtualSizeBytes: GiB, backingFile: null });
+  const image = new Qcow2Writer(file, { virtualSizeBytes: GiB, backingFile: null, compression: 'none' });
   image.writeData(CLUSTER_BYTES, Buffer.alloc(CLUSTER_BYTES));
   expect(() => image.writeData(0, Buffer.alloc(CLUSTER_BYTES))).toThrow(RangeError);
 });

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import type { BackupJob } from '../../domain/mover-job.ts';
 import type { BackupResult } from '../../domain/mover-report.ts';
-import { parseBytes, readArguments, required } from '../arguments.ts';
+import { parseBytes, parseCompression, readArguments, required } from '../arguments.ts';
 import { runBackup } from '../backup.ts';
 import { ExitCode, UsageError } from '../errors.ts';
 import { parseJob, readJob } from '../job-input.ts';
@@ -11,7 +11,7 @@ import { readManifest } from '../repository/manifest-file.ts';
 import { formatBytes, formatSeconds, progressMeter, writeResult } from '../terminal.ts';
 import type { World } from '../world.ts';
 
-const USAGE = `backup --source URI --volume NAME --to DIR [--bitmap NAME --parent DIR] [--compress none] [--limit 200Mi] [--json]
+const USAGE = `backup --source URI --volume NAME --to DIR [--bitmap NAME --parent DIR] [--compress zstd[:LEVEL]|none] [--limit 200Mi] [--json]
        tidemark-mover backup --job -|FILE [--json]`;
 
 const text = { type: 'string' } as const;
@@ -77,7 +77,7 @@ async function jobByHand(values: Values, now: Date): Promise<BackupJob> {
         ? { name, source, reason, type: 'Incremental', bitmap: values.bitmap, parent: parentDirectory }
         : { name, source, reason, type: 'Full' },
     ],
-    compression: values.compress,
+    ...parseCompression(values.compress),
     limitBytesPerSecond: values.limit === undefined ? undefined : parseBytes(values.limit, 'limit'),
   };
   // Undefined members vanish on the way, and their defaults step in.

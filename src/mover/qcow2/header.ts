@@ -10,10 +10,17 @@ export interface ImageHeader {
   readonly refcountTableClusters: number;
   /** Backing file by its path relative to this image's directory; always a qcow2. */
   readonly backingFile: string | null;
+  /** How compressed clusters are compressed; none of an image without this. */
+  readonly compression: 'none' | 'zstd';
 }
 
 const MAGIC = 0x514649fb; // "QFI\xfb"
+/** The header, with the byte that names the compression and its padding to 8 bytes where there is one. */
 const HEADER_BYTES = 104;
+const HEADER_WITH_COMPRESSION_BYTES = 112;
+/** Incompatible feature bit 3: the header names a compression. */
+const COMPRESSION_FEATURE = 1 << 3;
+const ZSTD = 1;
 const BACKING_FORMAT = 0xe2792aca;
 const END_OF_EXTENSIONS = 0;
 /** QEMU's own limit for a backing file's name. */
@@ -36,12 +43,18 @@ export function encodeHeader(header: ImageHeader): Buffer {
   write64(cluster, header.refcountTableOffset, 48);
   cluster.writeUInt32BE(header.refcountTableClusters, 56);
   cluster.writeUInt32BE(4, 96); // refcount_order: 2^4 bits
-  cluster.writeUInt32BE(HEADER_BYTES, 100);
+  const isPacked = header.compression === 'zstd';
+  const headerBytes = isPacked ? HEADER_WITH_COMPRESSION_BYTES : HEADER_BYTES;
+  cluster.writeUInt32BE(headerBytes, 100);
+  if (isPacked) {
+    write64(cluster, COMPRESSION_FEATURE, 72);
+    cluster.writeUInt8(ZSTD, 104);
+  }
   if (header.backingFile === null) return cluster;
-  cluster.writeUInt32BE(BACKING_FORMAT, HEADER_BYTES);
-  cluster.writeUInt32BE(5, HEADER_BYTES + 4);
-  cluster.write('qcow2', HEADER_BYTES + 8, 'latin1'); // padded to 8 bytes; then 8 zeros end the extensions
-  const nameAt = HEADER_BYTES + 24;
+  cluster.writeUInt32BE(BACKING_FORMAT, headerBytes);
+  cluster.writeUInt32BE(5, headerBytes + 4);
+  cluster.write('qcow2', headerBytes + 8, 'latin1'); // padded to 8 bytes; then 8 zeros end the extensions
+  const nameAt = headerBytes + 24;
   write64(cluster, nameAt, 8);
   cluster.writeUInt32BE(name.length, 16);
   name.copy(cluster, nameAt);
@@ -56,11 +69,13 @@ export function encodeHeader(header: ImageHeader): Buffer {
 export function decodeHeader(bytes: Buffer): ImageHeader | string {
   if (bytes.length < HEADER_BYTES || bytes.readUInt32BE(0) !== MAGIC) return 'it is not a qcow2 image';
   if (bytes.readUInt32BE(4) !== 3) return `it is qcow2 version ${bytes.readUInt32BE(4)}, not 3`;
-  if (bytes.readBigUInt64BE(72) !== 0n) return 'it needs features that this repository format does not use';
+  const compression = decodeCompression(bytes);
+  if (compression === null) return 'it needs features that this repository format does not use';
   if (bytes.readUInt32BE(32) !== 0) return 'it is encrypted';
   if (bytes.readUInt32BE(60) !== 0) return 'it holds internal snapshots';
-  if (bytes.readUInt32BE(100) !== HEADER_BYTES) return 'its header has an unknown length';
-  const backing = decodeBacking(bytes);
+  const headerBytes = compression === 'zstd' ? HEADER_WITH_COMPRESSION_BYTES : HEADER_BYTES;
+  if (bytes.readUInt32BE(100) !== headerBytes) return 'its header has an unknown length';
+  const backing = decodeBacking(bytes, headerBytes);
   if (backing !== null && typeof backing !== 'string') return backing.wrong;
   return {
     virtualSizeBytes: read64(bytes, 24),
@@ -70,22 +85,34 @@ export function decodeHeader(bytes: Buffer): ImageHeader | string {
     refcountTableOffset: read64(bytes, 48),
     refcountTableClusters: bytes.readUInt32BE(56),
     backingFile: backing,
+    compression,
   };
 }
 
-function decodeBacking(bytes: Buffer): string | null | { readonly wrong: string } {
+/** Null for features or a compression of which we know nothing. */
+function decodeCompression(bytes: Buffer): ImageHeader['compression'] | null {
+  const features = bytes.readBigUInt64BE(72);
+  if (features === 0n) return 'none';
+  const isOurs =
+    features === BigInt(COMPRESSION_FEATURE) &&
+    bytes.length >= HEADER_WITH_COMPRESSION_BYTES &&
+    bytes.readBigUInt64BE(104) === BigInt(ZSTD) << 56n;
+  return isOurs ? 'zstd' : null;
+}
+
+function decodeBacking(bytes: Buffer, headerBytes: number): string | null | { readonly wrong: string } {
   const at = read64(bytes, 8);
-  const extension = bytes.length >= HEADER_BYTES + 24 ? bytes.readUInt32BE(HEADER_BYTES) : END_OF_EXTENSIONS;
+  const extension = bytes.length >= headerBytes + 24 ? bytes.readUInt32BE(headerBytes) : END_OF_EXTENSIONS;
   if (at === 0)
     return extension === END_OF_EXTENSIONS ? null : { wrong: 'its header has an unknown extension' };
   const length = bytes.readUInt32BE(16);
-  if (length === 0 || length > MAX_BACKING_NAME || at < HEADER_BYTES || at + length > bytes.length) {
+  if (length === 0 || length > MAX_BACKING_NAME || at < headerBytes || at + length > bytes.length) {
     return { wrong: 'the name of its backing file lies outside its header' };
   }
-  const format = bytes.toString('latin1', HEADER_BYTES + 8, HEADER_BYTES + 13);
+  const format = bytes.toString('latin1', headerBytes + 8, headerBytes + 13);
   const isQcow2 =
-    extension === BACKING_FORMAT && bytes.readUInt32BE(HEADER_BYTES + 4) === 5 && format === 'qcow2';
-  if (!isQcow2 || bytes.readBigUInt64BE(HEADER_BYTES + 16) !== 0n)
+    extension === BACKING_FORMAT && bytes.readUInt32BE(headerBytes + 4) === 5 && format === 'qcow2';
+  if (!isQcow2 || bytes.readBigUInt64BE(headerBytes + 16) !== 0n)
     return { wrong: 'its backing file is not named as a qcow2 image' };
   return bytes.toString('utf8', at, at + length);
 }

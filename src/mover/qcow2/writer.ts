@@ -4,16 +4,20 @@ import {
   CLUSTER_BYTES,
   COPIED_HIGH,
   L2_SPAN_BYTES,
-  REFCOUNTS_PER_BLOCK,
   TABLE_ENTRIES,
   writeEntry,
   ZERO_LOW,
 } from './layout.ts';
+import { PackedRegion } from './packed-region.ts';
+import { Refcounts } from './refcounts.ts';
 
 /** Where an image goes: an append-only file of whole clusters, whose first cluster is kept free for the header. */
 export interface ClusterSink {
-  /** Takes whole clusters, to stand after the last ones, and gives the offset they begin at. They must not change any more. */
-  append(clusters: Buffer): number;
+  /**
+   * Takes whole clusters, to stand after the last ones, and gives the offset they begin at. They must not change any more before
+   * `onWritten`, which tells that they are free again.
+   */
+  append(clusters: Buffer, onWritten?: () => void): number;
   /** Fills the first cluster, last of all. */
   setFirst(cluster: Buffer): void;
 }
@@ -23,6 +27,8 @@ export interface ImageShape {
   readonly virtualSizeBytes: number;
   /** Path of the parent image, relative to this image's directory; null for a full. */
   readonly backingFile: string | null;
+  /** Whether clusters may come compressed: such an image is not for QEMU before 5.1. */
+  readonly compression: 'none' | 'zstd';
 }
 
 /** Guest bytes recorded so far, in whole clusters. */
@@ -30,6 +36,15 @@ export interface ImageTotals {
   readonly dataBytes: number;
   readonly zeroBytes: number;
 }
+
+/** An L2 table in memory, and the number of the L1 entry that will name it. */
+interface Table {
+  readonly index: number;
+  readonly entries: Buffer;
+}
+
+/** So many tables wait for a region of compressed clusters at most: scattered changes of a large disk fill it from all over. */
+const MAX_WAITING_TABLES = 64;
 
 /**
  * Writes one qcow2 image from front to end (layout.ts draws it). Calls must come in rising order of guest offsets, all of them
@@ -39,8 +54,13 @@ export class Qcow2Writer {
   readonly #sink: ClusterSink;
   readonly #shape: ImageShape;
   readonly #l1: Buffer;
-  #l2 = Buffer.alloc(CLUSTER_BYTES);
-  #l2Index = -1;
+  readonly #refcounts: Refcounts;
+  readonly #region = new PackedRegion();
+  #table: Table | null = null;
+  /** Complete but for the places of compressed clusters, which their region does not know yet. */
+  #waiting: Table[] = [];
+  /** Tables that are written: their memory is used again. */
+  readonly #free: Buffer[] = [];
   #nextCluster = 0;
   #dataClusters = 0;
   #zeroClusters = 0;
@@ -48,6 +68,7 @@ export class Qcow2Writer {
   constructor(sink: ClusterSink, shape: ImageShape) {
     this.#sink = sink;
     this.#shape = shape;
+    this.#refcounts = new Refcounts((clusters) => sink.append(clusters));
     const l1Entries = Math.ceil(shape.virtualSizeBytes / L2_SPAN_BYTES);
     this.#l1 = Buffer.alloc(Math.max(1, Math.ceil(l1Entries / TABLE_ENTRIES)) * CLUSTER_BYTES);
   }
@@ -58,39 +79,48 @@ export class Qcow2Writer {
 
   /** Stores whole clusters as they are. The last cluster of a disk comes filled up with zeros. */
   writeData(offset: number, clusters: Buffer): void {
-    this.#eachTable(offset, clusters.length, (first, count, done) => {
+    this.#eachTable(offset, clusters.length, ({ entries }, first, count, done) => {
       const from = done * CLUSTER_BYTES;
-      const host = this.#sink.append(clusters.subarray(from, from + count * CLUSTER_BYTES));
+      const host = this.#append(clusters.subarray(from, from + count * CLUSTER_BYTES));
       for (let i = 0; i < count; i++)
-        writeEntry(this.#l2, first + i, host + i * CLUSTER_BYTES, COPIED_HIGH, 0);
+        writeEntry(entries, first + i, host + i * CLUSTER_BYTES, COPIED_HIGH, 0);
       this.#dataClusters += count;
+    });
+  }
+
+  /** Stores one cluster as the zstd frame it was compressed to. The frame is copied. */
+  writePacked(offset: number, frame: Buffer): void {
+    this.#eachTable(offset, CLUSTER_BYTES, ({ entries }, first) => {
+      if (!this.#region.hasRoomFor(frame)) this.#closeRegion();
+      this.#region.add(frame, entries, first);
+      this.#dataClusters++;
     });
   }
 
   /** Records that clusters read as zeros, so that the parent's old bytes do not show through. Nothing to do in a full. */
   writeZeros(offset: number, length: number): void {
     if (this.#shape.backingFile === null) return;
-    this.#eachTable(offset, length, (first, count) => {
-      for (let i = 0; i < count; i++) writeEntry(this.#l2, first + i, 0, 0, ZERO_LOW);
+    this.#eachTable(offset, length, ({ entries }, first, count) => {
+      for (let i = 0; i < count; i++) writeEntry(entries, first + i, 0, 0, ZERO_LOW);
       this.#zeroClusters += count;
     });
   }
 
   /** Writes what is left of the tables, and the header. The image is complete when this returns. */
   finish(): void {
-    this.#flushL2();
-    const l1Offset = this.#sink.append(this.#l1);
-    const refcounts = this.#appendRefcounts(l1Offset + this.#l1.length);
-    const { virtualSizeBytes, backingFile } = this.#shape;
-    const l1Entries = Math.ceil(virtualSizeBytes / L2_SPAN_BYTES);
+    this.#leaveTable();
+    this.#closeRegion();
+    const l1Offset = this.#append(this.#l1);
+    const { virtualSizeBytes, backingFile, compression } = this.#shape;
     this.#sink.setFirst(
       encodeHeader({
         virtualSizeBytes,
         backingFile,
+        compression,
         clusterBits: CLUSTER_BITS,
-        l1Entries,
+        l1Entries: Math.ceil(virtualSizeBytes / L2_SPAN_BYTES),
         l1Offset,
-        ...refcounts,
+        ...this.#refcounts.finish(),
       }),
     );
   }
@@ -99,7 +129,7 @@ export class Qcow2Writer {
   #eachTable(
     offset: number,
     length: number,
-    write: (firstEntry: number, count: number, done: number) => void,
+    write: (table: Table, firstEntry: number, count: number, done: number) => void,
   ): void {
     const first = offset / CLUSTER_BYTES;
     const count = Math.ceil(length / CLUSTER_BYTES);
@@ -108,44 +138,46 @@ export class Qcow2Writer {
     for (let done = 0; done < count; ) {
       const entry = (first + done) % TABLE_ENTRIES;
       const step = Math.min(count - done, TABLE_ENTRIES - entry);
-      this.#enterL2(Math.floor((first + done) / TABLE_ENTRIES));
-      write(entry, step, done);
+      write(this.#enterTable(Math.floor((first + done) / TABLE_ENTRIES)), entry, step, done);
       done += step;
     }
     this.#nextCluster = first + count;
   }
 
-  #enterL2(index: number): void {
-    if (index === this.#l2Index) return;
-    this.#flushL2();
-    this.#l2Index = index;
+  #enterTable(index: number): Table {
+    if (this.#table?.index === index) return this.#table;
+    this.#leaveTable();
+    this.#table = { index, entries: this.#free.pop()?.fill(0) ?? Buffer.alloc(CLUSTER_BYTES) };
+    return this.#table;
   }
 
-  #flushL2(): void {
-    if (this.#l2Index < 0) return;
-    writeEntry(this.#l1, this.#l2Index, this.#sink.append(this.#l2), COPIED_HIGH, 0);
-    // The sink has taken this one.
-    this.#l2 = Buffer.alloc(CLUSTER_BYTES);
-    this.#l2Index = -1;
+  #leaveTable(): void {
+    if (!this.#table) return;
+    this.#waiting.push(this.#table);
+    this.#table = null;
+    if (this.#region.isEmpty) this.#appendTables();
+    else if (this.#waiting.length >= MAX_WAITING_TABLES) this.#closeRegion();
   }
 
-  /** Refcount blocks and their table count themselves too: find how many it takes, then every cluster has refcount 1. */
-  #appendRefcounts(usedBytes: number): { refcountTableOffset: number; refcountTableClusters: number } {
-    const used = usedBytes / CLUSTER_BYTES;
-    let blocks = 1;
-    let tables = 1;
-    while (used + blocks + tables > blocks * REFCOUNTS_PER_BLOCK || blocks > tables * TABLE_ENTRIES) {
-      if (blocks > tables * TABLE_ENTRIES) tables++;
-      else blocks++;
+  #closeRegion(): void {
+    this.#region.close((clusters, refcounts, onWritten) => this.#append(clusters, refcounts, onWritten));
+    this.#appendTables();
+  }
+
+  #appendTables(): void {
+    for (const { index, entries } of this.#waiting.splice(0)) {
+      const host = this.#append(entries, [1], () => this.#free.push(entries));
+      writeEntry(this.#l1, index, host, COPIED_HIGH, 0);
     }
-    const total = used + blocks + tables;
-    const table = Buffer.alloc(tables * CLUSTER_BYTES);
-    for (let i = 0; i < blocks; i++) {
-      const block = Buffer.alloc(CLUSTER_BYTES);
-      const counted = Math.min(REFCOUNTS_PER_BLOCK, total - i * REFCOUNTS_PER_BLOCK);
-      for (let j = 0; j < counted; j++) block.writeUInt16BE(1, j * 2);
-      writeEntry(table, i, this.#sink.append(block), 0, 0);
-    }
-    return { refcountTableOffset: this.#sink.append(table), refcountTableClusters: tables };
+  }
+
+  #append(
+    clusters: Buffer,
+    refcounts: readonly number[] = Array.from({ length: clusters.length / CLUSTER_BYTES }, () => 1),
+    onWritten?: () => void,
+  ): number {
+    const host = this.#sink.append(clusters, onWritten);
+    this.#refcounts.add(refcounts);
+    return host;
   }
 }

@@ -8,6 +8,12 @@ const SUMS_PAGE_BYTES = 65536;
 /** How much is written before it is sent on to stable storage; twice as much may be on the way at most. */
 const SYNC_EVERY_BYTES = 256 * 1024 * 1024;
 
+/** Blocks that are to be written, and who waits for that. */
+interface Waiting {
+  readonly blocks: Buffer;
+  readonly onWritten: (() => void) | undefined;
+}
+
 /**
  * An append-only file of 64 KiB blocks, and the sums of these blocks in a second file that grows along with it: memory stays
  * the same for a disk of any size.
@@ -27,7 +33,7 @@ export class SummedFile implements ClusterSink, AsyncDisposable {
   #first: Buffer | null = null;
   #imageEnd = SUM_BLOCK_BYTES;
   #sumsEnd = SUMS_HEADER_BYTES + 4;
-  #waiting: Buffer[] = [];
+  #waiting: Waiting[] = [];
   #writtenEnd = SUM_BLOCK_BYTES;
   #syncedEnd = SUM_BLOCK_BYTES;
   #written: Promise<void> = Promise.resolve();
@@ -53,9 +59,9 @@ export class SummedFile implements ClusterSink, AsyncDisposable {
     return this.#imageEnd;
   }
 
-  append(blocks: Buffer): number {
+  append(blocks: Buffer, onWritten?: () => void): number {
     const offset = this.#imageEnd;
-    this.#waiting.push(blocks);
+    this.#waiting.push({ blocks, onWritten });
     this.#imageEnd += blocks.length;
     return offset;
   }
@@ -66,9 +72,9 @@ export class SummedFile implements ClusterSink, AsyncDisposable {
 
   /** Writes what was appended; the buffers are the caller's again when this settles. @throws TargetError, such as `TargetFull` */
   flush(): Promise<void> {
-    const blocks = this.#waiting;
+    const waiting = this.#waiting;
     this.#waiting = [];
-    if (blocks.length > 0) this.#written = this.#written.then(async () => await this.#write(blocks));
+    if (waiting.length > 0) this.#written = this.#written.then(async () => await this.#write(waiting));
     // Whoever flushes next hears of a failure, too: here it must only not count as unheard.
     this.#written.catch(() => {});
     return this.#written;
@@ -100,13 +106,15 @@ export class SummedFile implements ClusterSink, AsyncDisposable {
     this.#sums[Symbol.dispose]();
   }
 
-  async #write(blocks: readonly Buffer[]): Promise<void> {
+  async #write(waiting: readonly Waiting[]): Promise<void> {
+    const all = waiting.map(({ blocks }) => blocks);
     // Both have ended when this does, whatever became of them: nobody may close a file that is being written.
     const ended = await Promise.allSettled([
-      this.#image.writeTogether(blocks, this.#writtenEnd),
-      this.#sumAll(blocks),
+      this.#image.writeTogether(all, this.#writtenEnd),
+      this.#sumAll(all),
     ]);
     for (const end of ended) if (end.status === 'rejected') throw end.reason;
+    for (const { onWritten } of waiting) onWritten?.();
     if (this.#writtenEnd - this.#syncedEnd < SYNC_EVERY_BYTES) return;
     await this.#synced;
     this.#syncedEnd = this.#writtenEnd;

@@ -10,14 +10,18 @@ const header: ImageHeader = {
   refcountTableOffset: 2 * 65536,
   refcountTableClusters: 1,
   backingFile: '../b0/vda.qcow2',
+  compression: 'none',
 };
 
-test.each([header, { ...header, backingFile: null }, { ...header, backingFile: 'x'.repeat(1023) }])(
-  'a header reads back as it was written',
-  (written) => {
-    expect(decodeHeader(encodeHeader(written))).toEqual(written);
-  },
-);
+test.each<ImageHeader>([
+  { ...header, compression: 'zstd' },
+  { ...header, backingFile: null, compression: 'zstd' },
+  header,
+  { ...header, backingFile: null },
+  { ...header, backingFile: 'x'.repeat(1023) },
+])('a header reads back as it was written', (written) => {
+  expect(decodeHeader(encodeHeader(written))).toEqual(written);
+});
 
 test('a name that is too long is never cut off', () => {
   expect(() => encodeHeader({ ...header, backingFile: 'x'.repeat(1024) })).toThrow(RangeError);
@@ -27,6 +31,7 @@ test.each<[string, (bytes: Buffer) => void, RegExp]>([
   ['another magic number', (b) => b.write('QED\0'), /not a qcow2/],
   ['version 2', (b) => b.writeUInt32BE(2, 4), /version 2/],
   ['an external data file', (b) => b.writeUInt8(4, 79), /features/],
+  ['an unknown compression', (b) => b.writeUInt8(8, 79), /features/],
   ['encryption', (b) => b.writeUInt32BE(2, 32), /encrypted/],
   ['snapshots', (b) => b.writeUInt32BE(1, 60), /snapshots/],
   ['a backing file that is not qcow2', (b) => b.write('raw\0\0', 112), /not named as a qcow2/],

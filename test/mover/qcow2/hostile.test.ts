@@ -32,6 +32,7 @@ function forge(header: Forged, words: readonly (readonly [at: number, value: big
     refcountTableOffset: CLUSTER_BYTES,
     refcountTableClusters: 1,
     backingFile: null,
+    compression: 'none',
   }).copy(file);
   if (header.clusterBits !== undefined) file.writeUInt32BE(header.clusterBits, 20);
   for (const [at, value] of words) file.writeBigUInt64BE(value & 0xffff_ffff_ffff_ffffn, at);

@@ -15,6 +15,7 @@ function image(size: number, changes: Changes, isFull: boolean): MemorySource {
   const writer = new Qcow2Writer(memory, {
     virtualSizeBytes: size,
     backingFile: isFull ? null : '../p/vda.qcow2',
+    compression: 'none',
   });
   for (const [cluster, fill] of [...changes].sort(([a], [b]) => a - b)) {
     const offset = cluster * CLUSTER_BYTES;

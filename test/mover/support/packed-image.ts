@@ -44,6 +44,7 @@ export function packedImage(virtualSizeBytes: number, clusters: Clusters): Buffe
     refcountTableOffset: 3 * CLUSTER_BYTES,
     refcountTableClusters: 1,
     backingFile: null,
+    compression: 'zstd',
   }).copy(image);
   return image.subarray(0, end);
 }

@@ -67,7 +67,7 @@ async function writeVolume(
 ): Promise<VolumeRecord> {
   await using file = SummedFile.create(join(directory, 'vda.qcow2'), join(directory, 'vda.sums'));
   const backingFile = parent ? backingPath(parent.id, 'vda.qcow2') : null;
-  const image = new Qcow2Writer(file, { virtualSizeBytes, backingFile });
+  const image = new Qcow2Writer(file, { virtualSizeBytes, backingFile, compression: 'none' });
   for (const [cluster, fill] of [...changes].sort(([a], [b]) => a - b)) {
     const offset = cluster * CLUSTER_BYTES;
     if (fill === 0) image.writeZeros(offset, CLUSTER_BYTES);
