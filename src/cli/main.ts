@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `kubectl tidemark`: tells people how their VMs are protected, and why each backup is what it is. */
+/** `kubectl tidemark`: how VMs are protected, why each backup is what it is, and a backup now. */
 import process from 'node:process';
 import { runCli } from './run.ts';
 

@@ -1,6 +1,8 @@
+import { type VMBackup, vmBackups } from '../crds/vmbackup.ts';
 import type { Kube, Selection } from '../kube/client.ts';
 import { Forbidden, KubeError, NotFound } from '../kube/errors.ts';
 import type { Kind, KubeObject, Ref } from '../kube/kind.ts';
+import type { Cluster } from './cluster.ts';
 
 /** Reads all objects of a kind. Throws KubeError whose message says what the user can do. */
 export async function listAll<T extends KubeObject>(
@@ -16,6 +18,21 @@ export async function listAll<T extends KubeObject>(
   }
 }
 
+/** Reads all objects of a kind; none if the user may not, or if the cluster does not know the kind. */
+export async function listIfAllowed<T extends KubeObject>(
+  kube: Kube,
+  kind: Kind<T>,
+  selection: Selection,
+  signal: AbortSignal,
+): Promise<readonly T[]> {
+  try {
+    return await kube.list(kind, selection, signal);
+  } catch (error) {
+    if (error instanceof NotFound || error instanceof Forbidden) return [];
+    throw error;
+  }
+}
+
 /** Reads one object; undefined if it is not there, or if the user may not see it. */
 export async function getIfVisible<T extends KubeObject>(
   kube: Kube,
@@ -28,6 +45,21 @@ export async function getIfVisible<T extends KubeObject>(
   } catch (error) {
     if (error instanceof NotFound || error instanceof Forbidden) return undefined;
     throw error;
+  }
+}
+
+/** Reads a VMBackup that the user names. Throws KubeError whose message says where to look. */
+export async function findBackup(
+  { kube, namespace }: Cluster,
+  name: string,
+  signal: AbortSignal,
+): Promise<VMBackup> {
+  try {
+    return await kube.get(vmBackups, { namespace, name }, signal);
+  } catch (cause) {
+    if (!(cause instanceof NotFound)) throw cause;
+    const message = `There is no VMBackup '${name}' in namespace '${namespace}': 'kubectl get tmb -A' lists them all, -n chooses the namespace.`;
+    throw new KubeError('NotFound', message, { status: 404, cause });
   }
 }
 

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse, parseAllDocuments } from 'yaml';
 import { virtualMachines } from '../../src/crds/kubevirt.ts';
-import { vmBackups, type VMBackupStatus } from '../../src/crds/vmbackup.ts';
+import { type Execution, type VMBackup, vmBackups, type VMBackupStatus } from '../../src/crds/vmbackup.ts';
 import { vmBackupRepositories } from '../../src/crds/vmbackuprepository.ts';
 import { vmBackupSchedules } from '../../src/crds/vmbackupschedule.ts';
 import { scheduledLabels } from '../../src/domain/labels.ts';
@@ -10,6 +11,7 @@ import type { Kube } from '../../src/kube/client.ts';
 import { connectKube } from '../../src/kube/connect.ts';
 import { execution, failure, plan } from '../domain/builders.ts';
 import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
+import { until } from '../support/launcher/until.ts';
 
 /** `kubectl tidemark` as a process of its own, for a user who may read and do nothing else. */
 
@@ -24,6 +26,8 @@ let owner: string;
 /** May read all of it everywhere. */
 let operator: string;
 let stranger: string;
+/** May make VMBackups in the namespace `yard`, and see all repositories. */
+let maker: string;
 
 interface Ended {
   readonly code: number;
@@ -33,7 +37,11 @@ interface Ended {
 
 /** Runs the program as a user would. */
 function tidemark(kubeconfig: string, ...args: string[]): Promise<Ended> {
-  const argv = [join(root, 'src/cli/main.ts'), '--kubeconfig', kubeconfig, ...args];
+  return program('--kubeconfig', kubeconfig, ...args);
+}
+
+function program(...args: string[]): Promise<Ended> {
+  const argv = [join(root, 'src/cli/main.ts'), ...args];
   return new Promise((resolve) => {
     execFile(process.execPath, argv, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
@@ -47,7 +55,7 @@ beforeAll(async () => {
   const crds = ['deploy/crds', 'test/support/launcher/kubevirt-crds.yaml'];
   await cluster.kubectl(['apply', '--server-side', ...crds.flatMap((path) => ['-f', join(root, path)])]);
   await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
-  await cluster.kubectl(['create', 'namespace', namespace]);
+  for (const name of [namespace, 'yard']) await cluster.kubectl(['create', 'namespace', name]);
   await users();
   await objects();
 });
@@ -72,6 +80,17 @@ async function users(): Promise<void> {
   owner = await cluster.kubeconfigFor({ user: 'owner' });
   operator = await cluster.kubeconfigFor({ user: 'operator' });
   stranger = await cluster.kubeconfigFor({ user: 'stranger' });
+  const make = ['--verb=create,get,list', '--resource=vmbackups.backup.tidemark.dev'];
+  await cluster.kubectl(['-n', 'yard', 'create', 'role', 'maker', ...make]);
+  await cluster.kubectl(['-n', 'yard', 'create', 'rolebinding', 'maker', '--role=maker', '--user=maker']);
+  await cluster.kubectl([
+    'create',
+    'clusterrolebinding',
+    'maker',
+    '--clusterrole=all-reader',
+    '--user=maker',
+  ]);
+  maker = await cluster.kubeconfigFor({ user: 'maker' });
   const inShop = ['config', 'set-context', '--current', `--namespace=${namespace}`];
   await cluster.kubectl(inShop, { kubeconfig: owner });
 }
@@ -84,7 +103,8 @@ async function objects(): Promise<void> {
   const nightly = { schedule: '0 2 * * *', vmNames: ['db'], template };
   const metadata = { namespace, name: 'nightly' };
   await admin.create(vmBackupSchedules, { metadata, spec: nightly }, never);
-  const spec = { template: { spec: { domain: { devices: {} }, volumes: [] } } };
+  const secret = { name: 'ci', cloudInitNoCloud: { userData: 'password: hunter2' } };
+  const spec = { template: { spec: { domain: { devices: {} }, volumes: [secret] } } };
   for (const name of ['db', 'web']) {
     await admin.create(virtualMachines, { metadata: { namespace, name }, spec }, never);
   }
@@ -212,6 +232,91 @@ describe('why', () => {
       "kubectl tidemark: There is no VMBackup 'nope' in namespace 'shop': 'kubectl get tmb -A' lists them all, -n chooses the namespace.\n",
     );
     expect(code).toBe(1);
+  });
+});
+
+describe('tree', () => {
+  test('draws what stands on what', async () => {
+    const { code, stdout } = await tidemark(owner, 'tree', 'db');
+    expect(stdout).toMatch(
+      /^db in shop: 1 good backup in 1 chain, .*\n└─ nas\n {3}└─ chain \S+, begun \d+m ago/,
+    );
+    expect(stdout).toMatch(/Without data\n {2}bad +Failed +CopyFailed/);
+    expect(code).toBe(0);
+  });
+
+  test('gives the same as YAML', async () => {
+    const { stdout } = await tidemark(owner, 'tree', 'db', '-o', 'yaml');
+    expect(parse(stdout)).toMatchObject({ vm: 'db', chains: [{ points: [{ name: 'good', position: 0 }] }] });
+  });
+});
+
+describe('backup', () => {
+  /** Plays the controller and the agent for a VMBackup that is about to be made. */
+  async function carryOut(name: string, changes: Partial<Execution>): Promise<VMBackup> {
+    const ref = { namespace: 'yard', name };
+    const made = async () =>
+      (await admin.list(vmBackups, { namespace: 'yard' }, never)).map((it) => it.metadata.name);
+    await until(`there is ${name}`, async () => (await made()).includes(name));
+    const status = { plan: plan(), execution: execution({ completedAt: at(3600), ...changes }) };
+    return await admin.applyStatus(vmBackups, ref, status, { fieldManager: 'test' }, never);
+  }
+
+  test('creates a VMBackup in the only repository there is, and waits for its end', async () => {
+    const args = ['backup', 'db', '-n', 'yard', '--name', 'by-hand', '--full', '--wait'];
+    const running = tidemark(maker, ...args);
+    const { spec } = await carryOut('by-hand', {});
+    expect(spec).toMatchObject({ vmName: 'db', repository: 'nas', type: 'Full' });
+    const { code, stdout, stderr } = await running;
+    expect(stdout).toBe('vmbackup.backup.tidemark.dev/by-hand created, into nas\n');
+    expect(stderr).toMatch(/^(waits for the controller\n)?Succeeded\n$/);
+    expect(code).toBe(0);
+  });
+
+  test('ends with 1 when the backup that it waits for fails', async () => {
+    const running = tidemark(maker, 'backup', 'db', '-n', 'yard', '--name', 'hopeless', '-w');
+    await carryOut('hopeless', { error: { ...failure, final: true } });
+    const { code, stderr } = await running;
+    expect(stderr).toMatch(/CopyFailed: The disk is full\.\n$/);
+    expect(code).toBe(1);
+  });
+
+  test('by a user who may only read is refused in one line', async () => {
+    const { code, stderr } = await tidemark(owner, 'backup', 'db');
+    expect(stderr).toMatch(
+      /^kubectl tidemark: Cannot create VMBackup shop\/db-\d{8}-\d{6}: .*forbidden.*\n$/,
+    );
+    expect(code).toBe(1);
+  });
+});
+
+test('what protect writes is what the API server takes', async () => {
+  const wish = ['--name', 'gold', '-l', 'app=db,tier in (a, b)', '--repository', 'nas', '-n', namespace];
+  const { stdout } = await tidemark(owner, 'protect', ...wish);
+  await cluster.kubectl(['create', '--dry-run=server', '-f', '-'], { stdin: stdout });
+});
+
+describe('report', () => {
+  test('holds what the user may see, says what was refused, and nothing of cloud-init', async () => {
+    const { code, stdout } = await tidemark(operator, 'report', '-n', namespace);
+    const [head, ...parts] = parseAllDocuments(stdout).map((document) => document.toJS());
+    expect(head.contents).toContain('vmbackuprepositories: 1');
+    expect(head.contents.find((line: string) => line.startsWith('pods'))).toMatch(/not read\. .*forbidden/);
+    expect(JSON.stringify(parts)).toContain('nas.example.com');
+    expect(stdout).not.toContain('hunter2');
+    expect(code).toBe(0);
+  });
+});
+
+describe('completion', () => {
+  test('knows the names in the cluster', async () => {
+    const { stdout } = await program('__complete', '--kubeconfig', owner, 'why', 'g');
+    expect(stdout).toBe('good\n:4\n');
+  });
+
+  test('without a cluster gives none, and no word about it', async () => {
+    const { code, stdout, stderr } = await program('__complete', '--kubeconfig', '/nowhere', 'why', '');
+    expect([code, stdout, stderr]).toEqual([0, ':4\n', '']);
   });
 });
 

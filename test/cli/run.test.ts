@@ -12,17 +12,17 @@ async function run(...args: string[]): Promise<{ code: number; stdout: string; s
 
 describe('help', () => {
   test.each([
-    [['--help'], 'kubectl tidemark COMMAND'],
-    [['-h'], 'kubectl tidemark COMMAND'],
-    [['help'], 'kubectl tidemark COMMAND'],
-    [['status', '--help'], 'kubectl tidemark status ['],
-    [['-o', 'json', 'status', '-h'], 'kubectl tidemark status ['],
-    [['why', '--help'], 'kubectl tidemark why BACKUP'],
-    [['-n', 'status', 'why', '--help'], 'kubectl tidemark why BACKUP'],
+    [['--help'], 'Usage: kubectl tidemark [options] [command]'],
+    [['-h'], 'Usage: kubectl tidemark [options] [command]'],
+    [['help'], 'Usage: kubectl tidemark [options] [command]'],
+    [['status', '--help'], 'Usage: kubectl tidemark status [options]'],
+    [['help', 'tree'], 'Usage: kubectl tidemark tree [options] <vm>'],
+    [['why', '-h'], 'Usage: kubectl tidemark why [options] <backup>'],
+    [['-n', 'status', 'why', '--help'], 'Usage: kubectl tidemark why [options] <backup>'],
   ])('%j tells how to use it', async (args, expected) => {
     const { code, stdout, stderr } = await run(...args);
     expect(stdout).toContain(expected);
-    expect(stdout).toContain('--kubeconfig FILE');
+    expect(stdout).toContain('--kubeconfig <file>');
     expect([code, stderr]).toEqual([0, '']);
   });
 
@@ -34,22 +34,30 @@ describe('help', () => {
 
 describe('a wrong command line ends with 2, and with one line that says what to write', () => {
   test.each([
-    [[], 'say what to do: the commands are status, why'],
-    [['stats'], "there is no command 'stats': the commands are status, why"],
-    [['status', 'web'], 'status takes no arguments, only flags'],
-    [['status', '--frobnicate'], "Unknown option '--frobnicate'"],
-    [['status', '-o', 'yaml'], "--output: write 'table' or 'json'"],
+    [['stats'], "unknown command 'stats' (Did you mean status?)"],
+    [['status', 'web'], 'too many arguments'],
+    [['status', '--frobnicate'], "unknown option '--frobnicate'"],
+    [['status', '-o', 'xml'], "'xml' is invalid. Allowed choices are table, json, yaml"],
     [['status', '-n'], 'argument missing'],
-    [['status', '--namespace='], '--namespace: it is empty'],
+    [['status', '--namespace='], '--namespace is empty'],
     [['status', '-A', '-n', 'shop'], 'set either --namespace or --all-namespaces, not both'],
-    [['why'], 'name one VMBackup, as in: kubectl tidemark why web-full'],
-    [['why', 'a', 'b'], 'name one VMBackup'],
-    [['why', 'a', '-o', 'json'], "Unknown option '-o'"],
+    [['why'], "missing required argument 'backup'"],
+    [['why', 'a', 'b'], 'too many arguments'],
+    [['protect', 'db'], "required option '--repository <name>' not specified"],
+    [['protect', '--repository', 'nas'], 'say which VMs'],
+    [['completion', 'tcsh'], "'tcsh' is invalid"],
   ])('%j', async (args, expected) => {
     const { code, stdout, stderr } = await run(...args);
     expect(stderr).toContain(expected);
     expect(stderr).toMatch(/^kubectl tidemark: [^\n]+\n$/);
     expect([code, stdout]).toEqual([2, '']);
+  });
+
+  test('without a command, the commands are shown', async () => {
+    const { code, stderr } = await run();
+    expect(stderr).toContain('status [options]');
+    expect(stderr).toMatch(/kubectl tidemark: say what to do: the commands stand above\n$/);
+    expect(code).toBe(2);
   });
 });
 

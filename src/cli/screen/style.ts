@@ -13,9 +13,10 @@ export type Painter = (styled: Styled) => string;
 
 const codes: Readonly<Record<Tone, number>> = { good: 32, warn: 33, bad: 31, dim: 2, bold: 1 };
 
-/** Colours on a terminal, and nowhere else; never with NO_COLOR (https://no-color.org). */
-export function painterFor({ stdout, env }: Pick<Terminal, 'stdout' | 'env'>): Painter {
-  const colourless = stdout.isTTY !== true || (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
+/** Colours on a terminal, and nowhere else; never with NO_COLOR (https://no-color.org), and never unless `wanted`. */
+export function painterFor({ stdout, env }: Pick<Terminal, 'stdout' | 'env'>, wanted: boolean): Painter {
+  const colourless =
+    !wanted || stdout.isTTY !== true || (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
   return colourless ? ({ text }) => printable(text) : paint;
 }
 

@@ -69,14 +69,14 @@ describe('colours', () => {
     ['with an empty NO_COLOR, which counts for nothing', true, { NO_COLOR: '' }, true],
     ['not on a dumb terminal', true, { TERM: 'dumb' }, false],
   ])('%s', (_, isTTY, env, coloured) => {
-    const paint = painterFor({ stdout: written(isTTY), env });
+    const paint = painterFor({ stdout: written(isTTY), env }, true);
     expect(paint({ text: 'never', tone: 'bad' })).toBe(coloured ? '\u001b[31mnever\u001b[0m' : 'never');
   });
 
   test('the columns are aligned under them, too', () => {
     const coloured = statusLines(report, {
       allNamespaces: false,
-      paint: painterFor({ stdout: written(true), env: {} }),
+      paint: painterFor({ stdout: written(true), env: {} }, true),
       now: NOW,
     });
     const uncoloured = statusLines(report, { allNamespaces: false, paint: plain, now: NOW });

@@ -1,0 +1,53 @@
+import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import packageJson from '../../package.json' with { type: 'json' };
+import { backup } from './commands/backup.ts';
+import { completion } from './commands/completion.ts';
+import { protect } from './commands/protect.ts';
+import { report } from './commands/report.ts';
+import { status } from './commands/status.ts';
+import { tree } from './commands/tree.ts';
+import { why } from './commands/why.ts';
+import type { Session } from './session.ts';
+
+/** The whole command line. It does nothing until it is given arguments to parse, and then acts through the session alone. */
+export function program(session: Session): CommandUnknownOpts {
+  const root = new Command('kubectl tidemark')
+    .description(
+      'Backups of KubeVirt virtual machines: how they stand, why they are as they are, and new ones.',
+    )
+    .version(packageJson.version)
+    .option('-n, --namespace <namespace>', "the namespace (default: the one of the kubeconfig's context)")
+    .option('--kubeconfig <file>', 'a kubeconfig (default: $KUBECONFIG, then ~/.kube/config)')
+    .option('--context <name>', 'a context of the kubeconfig')
+    .option('--no-color', 'never colour, as with the variable NO_COLOR')
+    .hook('preAction', (given) => {
+      session.flags = given.opts();
+    });
+  const commands: readonly CommandUnknownOpts[] = [
+    status(session),
+    tree(session),
+    why(session),
+    backup(session),
+    protect(session),
+    report(session),
+    completion(session),
+  ];
+  for (const command of commands) root.addCommand(command);
+  for (const command of [root, ...commands]) quiet(command, session);
+  return root;
+}
+
+/** What commander would print and exit with goes through us: one line, and the exit code of `run`. */
+function quiet(command: CommandUnknownOpts, { terminal }: Session): void {
+  command
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => terminal.stdout.write(text),
+      writeErr: (text) => terminal.stderr.write(text),
+      getOutHelpWidth: () => HELP_WIDTH,
+      outputError: () => {},
+    });
+}
+
+const HELP_WIDTH = 100;
