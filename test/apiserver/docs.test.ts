@@ -6,13 +6,17 @@ import { type ControlPlane, startControlPlane } from '../support/control-plane/c
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** Every YAML block of the README and the docs, with the page that it stands on. */
-async function yamlBlocks(): Promise<readonly (readonly [page: string, yaml: string])[]> {
+/** All that is written for people. */
+async function allPages(): Promise<readonly string[]> {
   const docs = await readdir(join(ROOT, 'docs'), { recursive: true });
-  const pages = [
-    'README.md',
-    ...docs.filter((name) => name.endsWith('.md')).map((name) => join('docs', name)),
-  ];
+  const pages = docs.filter((name) => name.endsWith('.md')).map((name) => join('docs', name));
+  return ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...pages];
+}
+
+/** Every YAML block, with the page that it stands on. */
+async function yamlBlocks(
+  pages: readonly string[],
+): Promise<readonly (readonly [page: string, yaml: string])[]> {
   const blocks = await Promise.all(
     pages.map(async (page) => {
       const text = await readFile(join(ROOT, page), 'utf8');
@@ -23,7 +27,7 @@ async function yamlBlocks(): Promise<readonly (readonly [page: string, yaml: str
 }
 
 describe('what the documentation says', async () => {
-  const blocks = await yamlBlocks();
+  const blocks = await yamlBlocks(await allPages());
   let cluster: ControlPlane;
 
   beforeAll(async () => {
@@ -52,23 +56,37 @@ describe('what the documentation says', async () => {
   });
 });
 
-describe('what the documentation points at', () => {
-  test.each(['README.md', 'docs/architecture.md'])(
-    'every link of %s leads to a file that is there',
+describe('what the documentation points at', async () => {
+  test.each(await allPages())(
+    'every link of %s leads to a file, and to a heading, that is there',
     async (page) => {
       const text = await readFile(join(ROOT, page), 'utf8');
-      const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)].map(
-        (match) => match[1] ?? '',
-      );
-      expect(links.length).toBeGreaterThan(3);
+      const links = [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)]*))?\)/g)];
       const missing = [];
-      for (const link of links) {
-        if (!(await exists(join(ROOT, page, '..', link)))) missing.push(link);
+      for (const [, file = '', anchor] of links) {
+        const target = file === '' ? join(ROOT, page) : join(ROOT, page, '..', file);
+        if (!(await leadsSomewhere(target, anchor)))
+          missing.push(`${file}${anchor === undefined ? '' : `#${anchor}`}`);
       }
       expect(missing).toEqual([]);
     },
   );
 });
+
+async function leadsSomewhere(target: string, anchor: string | undefined): Promise<boolean> {
+  if (anchor === undefined || !target.endsWith('.md')) return await exists(target);
+  return (await exists(target)) && anchorsOf(await readFile(target, 'utf8')).includes(anchor);
+}
+
+/** As GitHub makes them of headings: https://docs.github.com/en/get-started/writing-on-github/getting-started-with-writing-and-formatting-on-github/basic-writing-and-formatting-syntax#section-links */
+function anchorsOf(text: string): readonly string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
 
 async function exists(path: string): Promise<boolean> {
   return await access(path).then(

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MiB, standInVm } from '../support/launcher/index.ts';
+import { MiB, run, standInVm } from '../support/launcher/index.ts';
 import { installTidemark, NAMESPACE, NODE } from '../support/tidemark/installation.ts';
 import { eventually } from '../support/tidemark/kubevirt.ts';
 import { backUpNow, type Point, takePoint } from '../support/tidemark/points.ts';
@@ -91,6 +91,8 @@ chapter('What users see');
 await show('get', 'tmb', '--sort-by=.metadata.creationTimestamp');
 await show('get', 'tmbs');
 await show('get', 'tmrepo');
+await show('tidemark', 'status');
+await show('tidemark', 'tree', 'db');
 summary();
 process.exitCode = differences.length === 0 ? 0 : 1;
 
@@ -164,10 +166,12 @@ async function restore(chosen: Point): Promise<void> {
   }
 }
 
-async function show(...args: string[]): Promise<void> {
-  quote(
-    `$ kubectl -n ${NAMESPACE} ${args.join(' ')}\n${await tidemark.cluster.kubectl(['-n', NAMESPACE, ...args])}`,
-  );
+async function show(command: string, ...args: string[]): Promise<void> {
+  const printed =
+    command === 'tidemark'
+      ? (await run([...tidemark.cli, ...args, '-n', NAMESPACE])).stdout
+      : await tidemark.cluster.kubectl(['-n', NAMESPACE, command, ...args]);
+  quote(`$ kubectl ${[command, ...args].join(' ')} -n ${NAMESPACE}\n${printed}`);
 }
 
 function summary(): void {

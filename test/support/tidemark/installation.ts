@@ -23,6 +23,8 @@ export interface Installation extends AsyncDisposable {
   readonly directory: string;
   /** How a mover is started by hand. */
   readonly mover: readonly string[];
+  /** How `kubectl tidemark` is, as the administrator. */
+  readonly cli: readonly string[];
   readonly controller: Program;
   agent: Program;
   /** Starts the agent again after it was killed. */
@@ -98,6 +100,7 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     podsDir,
     repository,
     mover: [process.execPath, join(bundles, 'mover.js')],
+    cli: [process.execPath, join(bundles, 'kubectl-tidemark.js'), '--kubeconfig', cluster.kubeconfigPath],
     directory: scratch.path,
     controller,
     get agent() {
