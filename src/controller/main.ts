@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** `tidemark-controller`: decides what is backed up, when and how. It touches neither VMs nor repositories. */
+import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { pino } from 'pino';
 import { namespaces } from '../crds/core.ts';
@@ -7,10 +8,12 @@ import type { CacheHealth } from '../kube/cache.ts';
 import { systemClock } from '../kube/clock.ts';
 import { connectKube } from '../kube/connect.ts';
 import { startRecorder } from '../kube/events.ts';
+import { fenced } from '../kube/fence.ts';
 import { type Check, serveHealth } from '../kube/health.ts';
+import { Election } from '../kube/leader/lead.ts';
 import { stopOnSignals } from '../kube/stop.ts';
 import { type Caches, healthOf, startCaches } from './caches.ts';
-import { REPORTING_CONTROLLER } from './names.ts';
+import { LEADER_LEASE, REPORTING_CONTROLLER } from './names.ts';
 import { type Options, parseOptions } from './options.ts';
 import { runControllers } from './run.ts';
 
@@ -23,10 +26,18 @@ async function main(options: Options): Promise<void> {
   const log = pino({ level: options['log-level'], base: { component: 'controller' } });
   using stop = stopOnSignals(STOP_GRACE_MS, log);
   const { signal } = stop;
-  const kube = connectKube({ kubeconfigPath: options.kubeconfig, userAgent: 'tidemark-controller' });
+  const server = { kubeconfigPath: options.kubeconfig, userAgent: 'tidemark-controller' };
+  const instance = process.env['HOSTNAME'] ?? hostname();
+  const election = new Election({
+    kube: connectKube(server),
+    ...{ namespace: options.namespace, name: LEADER_LEASE, log },
+    identity: options.identity ?? `${instance}_${randomUUID()}`,
+    clock: systemClock,
+    uptime: () => performance.now(),
+  });
+  const kube = connectKube({ ...server, through: [(wire) => fenced(wire, () => election.leads())] });
   // The UID of this namespace lives as long as the cluster, and no two clusters share it.
   const kubeSystem = await kube.get(namespaces, { name: 'kube-system' }, signal);
-  const instance = process.env['HOSTNAME'] ?? hostname();
   const recorder = startRecorder({ kube, controller: REPORTING_CONTROLLER, instance, log }, signal);
   const caches = startCaches(kube, options.namespace, log, signal);
   await using health = await serveHealth({
@@ -36,8 +47,11 @@ async function main(options: Options): Promise<void> {
   });
   log.info({ healthPort: health.port, clusterId: kubeSystem.metadata.uid }, 'started');
   const tools = { kube, clock: systemClock, recorder };
-  await runControllers(caches, kubeSystem.metadata.uid, tools, log, signal);
-  await recorder.settled();
+  // The caches are warm before, so that a second replica goes on at once.
+  await election.lead(async (leading) => {
+    await runControllers(caches, kubeSystem.metadata.uid, tools, log, leading);
+    await recorder.settled();
+  }, signal);
   log.info('stopped');
 }
 
@@ -68,5 +82,6 @@ try {
   await main(parseOptions(process.argv.slice(2)));
 } catch (error) {
   console.error(`tidemark-controller: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
+  // At once: whatever still runs must not act without the lease.
+  process.exit(1);
 }

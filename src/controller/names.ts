@@ -2,3 +2,5 @@
 export const FIELD_MANAGER = 'tidemark-controller';
 /** Names the speaker of an event. */
 export const REPORTING_CONTROLLER = 'tidemark.dev/controller';
+/** The Lease that the one controller that acts holds. */
+export const LEADER_LEASE = 'tidemark-controller';

@@ -10,6 +10,14 @@ export const Options = z.object({
     .max(63)
     .default('tidemark-system')
     .describe('Namespace of Tidemark itself, where the node agents keep their Leases.'),
+  identity: z
+    .string()
+    .min(1)
+    .max(253)
+    .optional()
+    .describe(
+      'Names this replica in the leader election, as no other that runs: the name of the pod. Its own, and random, when left out: then a restarted container waits for its own lease to expire.',
+    ),
   'health-port': z.coerce
     .number()
     .int()

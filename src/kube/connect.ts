@@ -2,7 +2,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import type { Kube } from './client.ts';
 import { KubeError } from './errors.ts';
 import { kubeOver } from './http-kube.ts';
-import { httpTransport } from './transport.ts';
+import { httpTransport, type Transport } from './transport.ts';
 
 export interface ConnectOptions {
   /** A kubeconfig file. If not given: $KUBECONFIG, then ~/.kube/config, then the pod's service account. */
@@ -11,11 +11,14 @@ export interface ConnectOptions {
   readonly context?: string | undefined;
   /** Names this program in the API server's logs. */
   readonly userAgent: string;
+  /** What stands between the client and the wire, the innermost first. */
+  readonly through?: readonly ((transport: Transport) => Transport)[];
 }
 
 /** Makes a client. Sends nothing yet. Throws a KubeError with reason `NoCluster` if no API server is configured. */
 export function connectKube(options: ConnectOptions): Kube {
-  return kubeOver(httpTransport(loadConfig(options), options.userAgent));
+  const wire = httpTransport(loadConfig(options), options.userAgent);
+  return kubeOver((options.through ?? []).reduce((transport, wrap) => wrap(transport), wire));
 }
 
 function loadConfig(options: ConnectOptions): KubeConfig {

@@ -2,10 +2,23 @@ import { z } from 'zod';
 import type { Kube } from './client.ts';
 import { type Kind, objectMeta } from './kind.ts';
 
-const lease = z.object({ metadata: objectMeta });
+const lease = z.object({
+  metadata: objectMeta,
+  spec: z
+    .object({
+      holderIdentity: z.string().optional(),
+      leaseDurationSeconds: z.number().optional(),
+      acquireTime: z.string().optional(),
+      renewTime: z.string().optional(),
+      leaseTransitions: z.number().optional(),
+    })
+    .optional(),
+});
+export type LeaseObject = z.infer<typeof lease>;
+export type LeaseSpec = NonNullable<LeaseObject['spec']>;
 
-/** Only to write: who reads leases has a kind with the fields that they read. */
-const leases: Kind = {
+/** coordination.k8s.io Lease. */
+export const leases: Kind<LeaseObject> = {
   apiVersion: 'coordination.k8s.io/v1',
   kind: 'Lease',
   plural: 'leases',
@@ -38,14 +51,11 @@ export async function renewLease(kube: Kube, beat: Heartbeat, now: Date, signal:
   await kube.apply(leases, { metadata: { namespace, name, labels, annotations }, spec }, options, signal);
 }
 
-/** What of a lease's spec tells whether its holder lives. */
-export interface LeaseSpec {
-  readonly leaseDurationSeconds?: number | undefined;
-  readonly renewTime?: string | undefined;
-}
-
 /** Whether the holder still renews. */
-export function isAlive(spec: LeaseSpec | undefined, now: Date): boolean {
+export function isAlive(
+  spec: Pick<LeaseSpec, 'renewTime' | 'leaseDurationSeconds'> | undefined,
+  now: Date,
+): boolean {
   const { renewTime, leaseDurationSeconds } = spec ?? {};
   if (renewTime === undefined || leaseDurationSeconds === undefined) return false;
   return now.getTime() < Date.parse(renewTime) + leaseDurationSeconds * 1000;

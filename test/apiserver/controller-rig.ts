@@ -63,15 +63,21 @@ export class Rig implements AsyncDisposable {
     }
   }
 
-  #start(): Program {
+  #start(identity = 'controller-1'): Program {
     const main = new URL('../../src/controller/main.ts', import.meta.url).pathname;
     const flags = [
       `--kubeconfig=${this.#kubeconfig}`,
       `--namespace=${SYSTEM}`,
       '--health-port=0',
+      `--identity=${identity}`,
       '--log-level=debug',
     ];
-    return startProgram([process.execPath, main, ...flags], join(this.#directory, 'controller.log'));
+    return startProgram([process.execPath, main, ...flags], join(this.#directory, `${identity}.log`));
+  }
+
+  /** Starts another replica beside the one that runs. */
+  anotherReplica(identity: string): Program {
+    return this.#start(identity);
   }
 
   /** Starts the controller again, after it was killed. */

@@ -85,7 +85,9 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     );
 
   say('controller and node agent, each as its own service account');
-  const controller = building.use(await program('controller', (argv) => argv));
+  const controller = building.use(
+    await program('controller', (argv) => [...argv, '--identity=the-only-one']),
+  );
   let agent = await startAgent();
   for (const node of otherNodes) building.use(await startAgent(node));
   building.defer(() => agent[Symbol.asyncDispose]());
