@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import { namespaces } from '../crds/core.ts';
 import type { CacheHealth } from '../kube/cache.ts';
 import { systemClock } from '../kube/clock.ts';
@@ -11,8 +12,12 @@ import { startRecorder } from '../kube/events.ts';
 import { fenced } from '../kube/fence.ts';
 import { type Check, serveHealth } from '../kube/health.ts';
 import { Election } from '../kube/leader/lead.ts';
+import { counted } from '../kube/metrics/counted.ts';
+import { runtimeMetrics } from '../kube/metrics/runtime.ts';
 import { stopOnSignals } from '../kube/stop.ts';
+import type { Transport } from '../kube/transport.ts';
 import { type Caches, healthOf, startCaches } from './caches.ts';
+import { registerControllerMetrics } from './metrics/register.ts';
 import { LEADER_LEASE, REPORTING_CONTROLLER } from './names.ts';
 import { type Options, parseOptions } from './options.ts';
 import { runControllers } from './run.ts';
@@ -22,31 +27,43 @@ const STOP_GRACE_MS = 20_000;
 /** A healthy watch hears something each minute; one that is silent for so long hangs. Milliseconds. */
 const SILENT_MS = 600_000;
 
+const uptime = () => performance.now();
+
 async function main(options: Options): Promise<void> {
   const log = pino({ level: options['log-level'], base: { component: 'controller' } });
   using stop = stopOnSignals(STOP_GRACE_MS, log);
   const { signal } = stop;
+  const register = new Registry();
+  const meter = runtimeMetrics(register);
+  const count = (wire: Transport) => counted(wire, meter, uptime);
   const server = { kubeconfigPath: options.kubeconfig, userAgent: 'tidemark-controller' };
   const instance = process.env['HOSTNAME'] ?? hostname();
   const election = new Election({
-    kube: connectKube(server),
+    kube: connectKube({ ...server, through: [count] }),
     ...{ namespace: options.namespace, name: LEADER_LEASE, log },
     identity: options.identity ?? `${instance}_${randomUUID()}`,
     clock: systemClock,
-    uptime: () => performance.now(),
+    uptime,
   });
-  const kube = connectKube({ ...server, through: [(wire) => fenced(wire, () => election.leads())] });
+  const kube = connectKube({ ...server, through: [count, (wire) => fenced(wire, () => election.leads())] });
   // The UID of this namespace lives as long as the cluster, and no two clusters share it.
   const kubeSystem = await kube.get(namespaces, { name: 'kube-system' }, signal);
   const recorder = startRecorder({ kube, controller: REPORTING_CONTROLLER, instance, log }, signal);
   const caches = startCaches(kube, options.namespace, log, signal);
+  registerControllerMetrics(
+    register,
+    caches,
+    () => election.leads(),
+    () => systemClock.now(),
+  );
   await using health = await serveHealth({
     port: options['health-port'],
     live: liveness(caches),
     ready: readiness(caches),
+    metrics: register,
   });
   log.info({ healthPort: health.port, clusterId: kubeSystem.metadata.uid }, 'started');
-  const tools = { kube, clock: systemClock, recorder };
+  const tools = { kube, clock: systemClock, recorder, meter };
   // The caches are warm before, so that a second replica goes on at once.
   await election.lead(async (leading) => {
     await runControllers(caches, kubeSystem.metadata.uid, tools, log, leading);

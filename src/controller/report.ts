@@ -4,6 +4,7 @@ import type { Clock } from '../kube/clock.ts';
 import { KubeError } from '../kube/errors.ts';
 import type { Event, Recorder } from '../kube/events.ts';
 import { type KubeObject, keyOf } from '../kube/kind.ts';
+import type { Meter } from '../kube/metrics/meter.ts';
 import { type StatusWriter, writeStatus } from '../kube/status.ts';
 
 /** The outside world, for all reconcilers. */
@@ -11,6 +12,7 @@ export interface Tools {
   readonly kube: Kube;
   readonly clock: Clock;
   readonly recorder: Recorder;
+  readonly meter?: Meter;
 }
 
 type WithStatus = KubeObject & { readonly status?: object | undefined };

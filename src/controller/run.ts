@@ -18,6 +18,7 @@ export async function runControllers(
   signal: AbortSignal,
 ): Promise<void> {
   const { clock } = tools;
+  const shared = { log, clock, ...(tools.meter && { meter: tools.meter }) };
   const controllers: readonly Omit<ControllerOptions, 'log' | 'clock'>[] = [
     {
       name: 'backup',
@@ -42,5 +43,5 @@ export async function runControllers(
       reconcile: (key, signal) => reconcileRestore(caches, tools, key, signal),
     },
   ];
-  await Promise.all(controllers.map((options) => runController({ ...options, log, clock }, signal)));
+  await Promise.all(controllers.map((options) => runController({ ...options, ...shared }, signal)));
 }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Backoff } from './backoff.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { KubeError } from './errors.ts';
+import type { Meter } from './metrics/meter.ts';
 import type { Outcome } from './outcome.ts';
 import { Queue } from './queue.ts';
 import type { Source } from './source.ts';
@@ -23,6 +24,7 @@ export interface ControllerOptions {
   readonly backoff?: Backoff;
   readonly clock?: Clock;
   readonly random?: () => number;
+  readonly meter?: Meter;
 }
 
 const defaultBackoff: Backoff = { baseMs: 500, maxMs: 300_000 };
@@ -39,6 +41,7 @@ export async function runController(options: ControllerOptions, signal: AbortSig
     },
     (key) => reconcileOnce(options, queue, key, log.child({ key }), signal),
   );
+  options.meter?.queue(options.name, () => queue.depth);
   try {
     await Promise.race([aborted(signal), Promise.all(options.sources.map((source) => source.synced))]);
   } catch (error) {
@@ -62,12 +65,17 @@ async function reconcileOnce(
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
+  const begun = performance.now();
+  const measure = (result: string): void =>
+    options.meter?.reconciled(options.name, result, (performance.now() - begun) / 1000);
   try {
     const outcome = await options.reconcile(key, signal);
+    measure(outcome.kind);
     queue.forget(key);
     schedule(queue, key, outcome, log);
   } catch (error) {
     if (signal.aborted) return;
+    measure('Error');
     const retryInMs = queue.retry(key, error instanceof KubeError ? (error.retryAfterMs ?? 0) : 0);
     log.error({ err: error, failures: queue.failures(key), retryInMs }, 'reconcile failed');
   }

@@ -11,6 +11,14 @@ export interface HealthOptions {
   readonly live: Readonly<Record<string, Check>>;
   /** `/readyz`: do not count on me while one fails. */
   readonly ready: Readonly<Record<string, Check>>;
+  /** `/metrics`. */
+  readonly metrics?: Exposition;
+}
+
+/** What a registry of metrics has to say, as a Prometheus reads it. */
+export interface Exposition {
+  readonly contentType: string;
+  metrics(): Promise<string>;
 }
 
 export interface HealthServer extends AsyncDisposable {
@@ -18,12 +26,13 @@ export interface HealthServer extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Serves /healthz and /readyz for the kubelet. Rejects if the port cannot be had. Dispose to stop. */
+/** Serves /healthz and /readyz for the kubelet, /metrics for Prometheus. Rejects if the port cannot be had. Dispose to stop. */
 export async function serveHealth(options: HealthOptions): Promise<HealthServer> {
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];
     const checks = path === '/healthz' ? options.live : path === '/readyz' ? options.ready : undefined;
-    if (checks === undefined) response.writeHead(404).end('not found\n');
+    if (path === '/metrics' && options.metrics !== undefined) void expose(options.metrics, response);
+    else if (checks === undefined) response.writeHead(404).end('not found\n');
     else void answer(checks, response);
   });
   await listening(server, options);
@@ -52,6 +61,16 @@ async function answer(checks: Readonly<Record<string, Check>>, response: ServerR
   );
   response.writeHead(healthy ? 200 : 503, { 'Content-Type': 'text/plain; charset=utf-8' });
   response.end(`${[...lines, healthy ? 'ok' : 'failed'].join('\n')}\n`);
+}
+
+async function expose(metrics: Exposition, response: ServerResponse): Promise<void> {
+  try {
+    const text = await metrics.metrics();
+    response.writeHead(200, { 'Content-Type': metrics.contentType }).end(text);
+  } catch (error) {
+    // Half of the numbers would be taken for all of them.
+    response.writeHead(500).end(`${error instanceof Error ? error.message : String(error)}\n`);
+  }
 }
 
 async function outcomeOf(name: string, check: Check): Promise<{ name: string; failure: string | undefined }> {

@@ -25,3 +25,17 @@ export function objectPath(kind: Resource, ref: Ref, subresource?: string): stri
   const object = `${collectionPath(kind, ref.namespace)}/${encodeURIComponent(ref.name)}`;
   return subresource === undefined ? object : `${object}/${subresource}`;
 }
+
+/**
+ * The resource that a path speaks of, with its subresource: `vmbackups/status`. Names and namespaces are left out, so that
+ * there are only as many answers as there are resources.
+ */
+export function resourceOf(path: string): string {
+  const parts = path.split('/').filter((part) => part !== '');
+  const inVersion = parts[0] === 'api' ? parts.slice(2) : parts[0] === 'apis' ? parts.slice(3) : [];
+  // A namespace itself is a resource, and so is its status.
+  const isWithin = inVersion[0] === 'namespaces' && inVersion.length > 2;
+  const [plural, , subresource] = isWithin ? inVersion.slice(2) : inVersion;
+  if (plural === undefined) return 'other';
+  return subresource === undefined ? plural : `${plural}/${subresource}`;
+}

@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 import { hostname } from 'node:os';
 import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import type { VMBackupRepository } from '../crds/vmbackuprepository.ts';
 import { connectKube } from '../kube/connect.ts';
 import { runController } from '../kube/controller.ts';
 import { startRecorder } from '../kube/events.ts';
 import { serveHealth } from '../kube/health.ts';
+import { counted } from '../kube/metrics/counted.ts';
+import { runtimeMetrics } from '../kube/metrics/runtime.ts';
 import { stopOnSignals } from '../kube/stop.ts';
 import { startCaches } from './caches.ts';
 import { begunFirst } from './job/begun-first.ts';
@@ -23,7 +26,13 @@ const nodeName = options['node-name'];
 const log = pino({ level: options['log-level'], base: { node: nodeName } });
 using stop = stopOnSignals(30_000, log);
 const { signal } = stop;
-const kube = connectKube({ kubeconfigPath: options.kubeconfig, userAgent: 'tidemark-node-agent' });
+const register = new Registry();
+const meter = runtimeMetrics(register);
+const kube = connectKube({
+  kubeconfigPath: options.kubeconfig,
+  userAgent: 'tidemark-node-agent',
+  through: [(wire) => counted(wire, meter, () => performance.now())],
+});
 const caches = startCaches(kube, nodeName, log, signal);
 const events = startRecorder(
   { kube, controller: 'tidemark.dev/node-agent', instance: hostname(), log },
@@ -39,6 +48,7 @@ const now = () => new Date();
 await using health = await serveHealth({
   port: options['health-port'],
   live: {},
+  metrics: register,
   ready: {
     'api-server': () => (caches.backups.health().synced ? undefined : 'the VMBackups are not known yet'),
   },
@@ -68,6 +78,7 @@ try {
         reconcile: (key, stopped) => reconcile(context, key, stopped),
         log,
         concurrency: options['max-backups'],
+        meter,
       },
       signal,
     ),

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { leases } from '../../src/crds/core.ts';
 import { vmBackups } from '../../src/crds/vmbackup.ts';
+import type { Program } from '../support/tidemark/program.ts';
 import { NAMESPACE, READY, Rig, SYSTEM } from './controller-rig.ts';
 
 let rig: Rig;
@@ -10,6 +11,13 @@ beforeAll(async () => {
   await rig.repositoryIs('Ready');
 });
 afterAll(async () => await rig?.[Symbol.asyncDispose]());
+
+/** The metrics that a replica serves, without comments. */
+async function metricsOf(replica: Program): Promise<readonly string[]> {
+  const port = /"healthPort":(\d+)/.exec(await replica.log())?.[1];
+  const answer = await fetch(`http://127.0.0.1:${port}/metrics`);
+  return (await answer.text()).split('\n').filter((line) => line.startsWith('tidemark_'));
+}
 
 async function holder(): Promise<string | undefined> {
   return (await rig.get(leases, 'tidemark-controller', SYSTEM)).spec?.holderIdentity;
@@ -27,6 +35,16 @@ describe('two replicas of the controller', () => {
     expect(await holder()).toBe('controller-1');
     expect(await second.log()).not.toContain('controller started');
 
+    const [leading, standingBy] = [await metricsOf(rig.controller), await metricsOf(second)];
+    expect(leading).toContain('tidemark_controller_leads 1');
+    expect(leading).toContain('tidemark_repository_ready{repository="nas"} 1');
+    expect(leading).toContain('tidemark_agent_up{node="node-1"} 1');
+    expect(
+      leading.some((line) => line.startsWith('tidemark_backups_open{repository="nas",state="Assigned"')),
+    ).toBe(true);
+    expect(standingBy).toContain('tidemark_controller_leads 0');
+    expect(standingBy.filter((line) => line.includes('repository='))).toEqual([]);
+
     const toldAt = Date.now();
     await rig.controller.kill('SIGTERM');
     expect(await rig.controller.log()).toContain('gave the lease back');
@@ -37,7 +55,10 @@ describe('two replicas of the controller', () => {
 
     await rig.vm('web');
     await rig.backup('second', 'web');
-    await rig.planned('second');
+    await rig.succeed('second');
+    expect(await metricsOf(second)).toContain(
+      'tidemark_backups_finished_total{namespace="shop",repository="nas",result="Succeeded",type="Full",reason="NoEarlierBackup"} 1',
+    );
     // Nothing was planned twice.
     const before = await rig.get(vmBackups, 'first', NAMESPACE);
     expect(before.status?.plan).toEqual(planned.status?.plan);

@@ -34,3 +34,20 @@ test('health answers for each check by name, and stops', async () => {
   await server[Symbol.asyncDispose]();
   await expect(ask(server.port, '/healthz')).rejects.toThrow();
 });
+
+test('metrics are served where a registry is given, and told as broken when it throws', async () => {
+  let broken = false;
+  const metrics = {
+    contentType: 'text/plain; version=0.0.4',
+    metrics: async () => {
+      if (broken) throw new Error('half of the numbers');
+      return 'up 1\n';
+    },
+  };
+  await using server = await serveHealth({ port: 0, host: '127.0.0.1', live: {}, ready: {}, metrics });
+  expect(await ask(server.port, '/metrics')).toEqual([200, 'up 1\n']);
+  broken = true;
+  expect(await ask(server.port, '/metrics')).toEqual([500, 'half of the numbers\n']);
+  await using without = await serveHealth({ port: 0, host: '127.0.0.1', live: {}, ready: {} });
+  expect((await ask(without.port, '/metrics'))[0]).toBe(404);
+});
