@@ -22,7 +22,7 @@ export async function runControllers(
   const controllers: readonly Omit<ControllerOptions, 'log' | 'clock'>[] = [
     {
       name: 'backup',
-      sources: backupSources(caches),
+      sources: backupSources(caches, () => clock.now()),
       reconcile: (key, signal) => reconcileBackup(caches, clusterId, tools, key, signal),
       // One at a time: two backups of one VM are never planned past each other.
       concurrency: 1,

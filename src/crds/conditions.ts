@@ -3,7 +3,10 @@ import { listMap, Message, Time } from './api.ts';
 
 /** A Kubernetes condition, by the rules of kstatus: Ready always; Reconciling and Stalled only while True. */
 export const Condition = z.object({
-  type: z.string().max(64).describe('Ready, Reconciling or Stalled.'),
+  type: z
+    .string()
+    .max(64)
+    .describe('Ready, Reconciling, Stalled, or one of the kind itself, such as LowSpace.'),
   status: z.enum(['True', 'False', 'Unknown']).describe('Whether the condition holds.'),
   reason: z.string().min(1).max(64).describe('Why, in one PascalCase word.'),
   message: Message.describe('Why, in a sentence that says what to do.'),

@@ -15,6 +15,7 @@ import {
   VolumeName,
 } from './api.ts';
 import { Conditions } from './conditions.ts';
+import { Window } from './window.ts';
 
 /** Full: stands alone. Incremental: what changed since its parent. */
 export const BackupType = z.enum(['Full', 'Incremental']);
@@ -66,7 +67,20 @@ export const BackupSettings = z.object({
     .min(10)
     .max(604_800)
     .default(3600)
-    .describe('How long a backup that cannot begin (VM stopped, repository away) waits before it fails.'),
+    .describe(
+      'How long a backup that cannot begin (VM stopped, repository away) waits before it fails. To wait for its turn or its window costs nothing of it.',
+    ),
+  priority: z
+    .int()
+    .min(-10)
+    .max(10)
+    .default(0)
+    .describe(
+      'Whose turn it is when backups wait for a slot: each step counts as a quarter of an hour of waiting, so nobody waits for ever.',
+    ),
+  window: Window.optional().describe(
+    'When a backup may begin; at any time when left out. One that runs when the window closes runs on to its end.',
+  ),
 });
 export type BackupSettings = z.infer<typeof BackupSettings>;
 
@@ -214,6 +228,9 @@ export const VMBackupStatus = z.object({
   conditions: Conditions.optional(),
   phase: Phase.optional().describe('A summary for people; programs read the conditions.'),
   type: BackupType.optional().describe('What was taken in the end (a fallback may have changed the plan).'),
+  waitingSince: Time.optional().describe(
+    'When it had its turn, or its window opened: startDeadlineSeconds counts from then.',
+  ),
   typeReason: Reason.optional().describe('Why it is full, or why incremental.'),
   chain: ChainPosition.optional().describe('The place in the chain.'),
   size: z.string().max(32).optional().describe('Bytes stored, for people.'),

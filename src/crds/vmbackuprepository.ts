@@ -60,6 +60,44 @@ export const VMBackupRepositorySpec = z
       .max(256)
       .meta(listSet)
       .describe("The namespaces that may back up to it and restore from it, or ['*'] for all."),
+    maintenance: z
+      .boolean()
+      .default(false)
+      .describe('No backup begins while true; those that run go on to their end.'),
+    maxConcurrentBackups: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(10)
+      .describe('Backups into it at the same time, from all nodes; the others wait for their turn.'),
+    maxConcurrentBackupsPerNamespace: z
+      .int()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe('The same for each namespace; no limit of its own when left out.'),
+    bandwidthLimit: z
+      .string()
+      .min(1)
+      .max(16)
+      .meta(
+        cel({
+          rule: "self.matches('^[1-9][0-9]*([KMGT]i?)?$')",
+          message: "bandwidthLimit is a number of bytes per second, for example '200Mi'",
+        }),
+      )
+      .optional()
+      .describe(
+        'Bytes per second that the backups of one node together may read, in equal shares of what its agent runs at most; no limit when left out.',
+      ),
+    lowSpacePercent: z
+      .int()
+      .min(0)
+      .max(90)
+      .default(10)
+      .describe(
+        'The condition LowSpace is True while less than this share of the capacity is free; 0 = never.',
+      ),
   })
   .meta(
     cel(
@@ -84,6 +122,12 @@ export const VMBackupRepositoryStatus = z.object({
   free: z.string().max(32).optional().describe('Free space, for people.'),
   readyNodes: z.int().min(0).optional().describe('Nodes whose agent could write to it at the last look.'),
   nodes: z.int().min(0).optional().describe('Nodes whose agent looked at it.'),
+  runningBackups: z.int().min(0).optional().describe('Backups into it that are under way.'),
+  waitingBackups: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Backups into it that wait, for their turn or for something else.'),
 });
 export type VMBackupRepositoryStatus = z.infer<typeof VMBackupRepositoryStatus>;
 

@@ -7,6 +7,9 @@ export const AGENT_LABEL_VALUE = 'node-agent';
 /** The annotation of an agent's Lease that tells how it finds each repository: JSON of {@link AgentReport}. */
 export const REPORT_ANNOTATION = 'backup.tidemark.dev/repositories';
 
+/** The annotation of an agent's Lease that tells how many backups it carries out at the same time. */
+export const MAX_BACKUPS_ANNOTATION = 'backup.tidemark.dev/max-backups';
+
 /** How one agent found one repository. */
 export const RepositoryReport = z.object({
   /** Whether it could be mounted, read and written. */
@@ -35,6 +38,8 @@ export interface Agent {
   readonly seenAt: number;
   /** Whether that is recent enough: within three times the Lease's duration. */
   readonly alive: boolean;
+  /** How many backups it carries out at the same time; undefined if it does not say. */
+  readonly maxBackups?: number | undefined;
   readonly repositories: AgentReport;
 }
 
@@ -54,9 +59,16 @@ export function readAgents(leases: readonly Lease[], now: number): readonly Agen
     if (lease.metadata.labels?.[AGENT_LABEL] !== AGENT_LABEL_VALUE) return [];
     if (holderIdentity === undefined || holderIdentity === '' || Number.isNaN(seenAt)) return [];
     const alive = now - seenAt <= LATE_RENEWALS * leaseDurationSeconds * 1000;
-    const repositories = readReports(lease.metadata.annotations?.[REPORT_ANNOTATION]);
-    return [{ nodeName: holderIdentity, seenAt, alive, repositories }];
+    const { annotations } = lease.metadata;
+    const repositories = readReports(annotations?.[REPORT_ANNOTATION]);
+    const maxBackups = readCount(annotations?.[MAX_BACKUPS_ANNOTATION]);
+    return [{ nodeName: holderIdentity, seenAt, alive, maxBackups, repositories }];
   });
+}
+
+function readCount(annotation: string | undefined): number | undefined {
+  const count = Number(annotation);
+  return Number.isSafeInteger(count) && count > 0 ? count : undefined;
 }
 
 function readReports(annotation: string | undefined): AgentReport {

@@ -41,13 +41,17 @@ export function nextStep(world: World, now: number): NextStep {
 }
 
 /**
- * The instant from which `startDeadlineSeconds` counts: the creation, or the end of the last attempt that failed.
+ * The instant from which `startDeadlineSeconds` counts: the creation, the end of the last attempt that failed, or of the wait for
+ * its turn.
  * Milliseconds since the epoch.
  */
 export function waitingSince({ backup }: Pick<World, 'backup'>): number {
-  const created = Date.parse(backup.metadata.creationTimestamp ?? '');
-  const ended = Date.parse(backup.status?.execution?.completedAt ?? '');
-  return Math.max(Number.isNaN(created) ? 0 : created, Number.isNaN(ended) ? 0 : ended);
+  const { creationTimestamp } = backup.metadata;
+  const { execution, waitingSince } = backup.status ?? {};
+  const times = [creationTimestamp, execution?.completedAt, waitingSince].map((time) =>
+    Date.parse(time ?? ''),
+  );
+  return Math.max(0, ...times.filter((time) => !Number.isNaN(time)));
 }
 
 /** The wait before the attempt that follows so many failed ones. Milliseconds. */

@@ -1,6 +1,6 @@
-import type { Plan } from '../crds/vmbackup.ts';
+import type { Plan, VMBackup } from '../crds/vmbackup.ts';
 import { nextStep, waitingSince } from './attempt.ts';
-import { obstacleOf, type Obstacle } from './gates.ts';
+import { isPatient, obstacleOf, type Obstacle } from './gates.ts';
 import { planAttempt } from './plan.ts';
 import type { Standing } from './standing.ts';
 import { clip, type Why } from './why.ts';
@@ -57,7 +57,7 @@ function ofAttempt(
   step: { readonly attempt: number; readonly failedAttempts: number },
   now: number,
 ): BackupDecision {
-  const obstacle = obstacleOf(world);
+  const obstacle = obstacleOf(world, now);
   if (obstacle !== undefined) return waitOrFail(world, obstacle, now);
   const vmUid = world.vm?.metadata.uid;
   const nodeName = runningOn(world.vmi);
@@ -83,16 +83,33 @@ function ofInProgress(
   return { kind: 'InProgress', standing, afterMs: Math.min(IN_PROGRESS_LOOK_AGAIN_MS, left) };
 }
 
-function waitOrFail(world: World, { reason, message, needsPerson }: Obstacle, now: number): BackupDecision {
-  const left = msLeft(world, now);
+function waitOrFail(world: World, obstacle: Obstacle, now: number): BackupDecision {
+  const { reason, message, needsPerson } = obstacle;
   const why = { reason, message: clip(message) };
+  const again = obstacle.afterMs ?? (needsPerson ? PERSON_LOOK_AGAIN_MS : LOOK_AGAIN_MS);
+  if (obstacle.isPatient) return { kind: 'Wait', why, afterMs: again, needsPerson };
+  const left = msLeft(world, now);
   if (left <= 0) return { kind: 'Failed', why: deadlineExceeded(world, why) };
-  const again = needsPerson ? PERSON_LOOK_AGAIN_MS : LOOK_AGAIN_MS;
   return { kind: 'Wait', why, afterMs: Math.min(again, left), needsPerson };
 }
 
+/** Until its turn came, or its window opened, the time stood still. */
 function msLeft(world: World, now: number): number {
-  return waitingSince(world) + world.backup.spec.startDeadlineSeconds * 1000 - now;
+  const since = hasWaitedPatiently(world.backup) ? now : waitingSince(world);
+  return since + world.backup.spec.startDeadlineSeconds * 1000 - now;
+}
+
+/**
+ * From when on `startDeadlineSeconds` counts, to be recorded beside the decision: it begins anew when a wait is over that was only
+ * a matter of time.
+ */
+export function waitingSinceAfter(backup: VMBackup, decision: BackupDecision, now: Date): string | undefined {
+  const stillPatient = decision.kind === 'Wait' && isPatient(decision.why.reason);
+  return hasWaitedPatiently(backup) && !stillPatient ? now.toISOString() : backup.status?.waitingSince;
+}
+
+function hasWaitedPatiently({ status }: VMBackup): boolean {
+  return isPatient(status?.conditions?.find(({ type }) => type === 'Reconciling')?.reason);
 }
 
 function deadlineExceeded({ backup }: World, last: Why): Why {

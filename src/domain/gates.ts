@@ -1,21 +1,37 @@
-import { firstInLine, QUEUED } from './line.ts';
+import { admit } from './admission/admit.ts';
+import { QUEUED } from './admission/contender.ts';
+import { ANOTHER_RUNS, firstInLine } from './line.ts';
+import { ordinal } from './ordinal.ts';
 import { chooseVolumes, unknownVolumes } from './volumes.ts';
 import type { Why } from './why.ts';
+import { windowAt } from './window.ts';
 import { runningOn, volumesOf, type World } from './world.ts';
+
+/** Reason of a backup that waits for its window to open. */
+const OUTSIDE_WINDOW = 'OutsideWindow';
+/** Whoever stands far back in a queue is looked at less often: his turn wakes him anyway. Milliseconds. */
+const FAR_BACK_MS = 120_000;
+const FRONT_PLACES = 10;
 
 /** Why a backup cannot begin yet. */
 export interface Obstacle extends Why {
   /** Whether it stays until someone does something. */
   readonly needsPerson: boolean;
+  /** Whether `startDeadlineSeconds` stands still meanwhile: it is only a matter of time. */
+  readonly isPatient?: boolean;
+  /** When to look again at the latest, in milliseconds; the usual interval when left out. */
+  readonly afterMs?: number;
 }
 
-type Gate = (world: World) => Obstacle | undefined;
+type Gate = (world: World, now: number) => Obstacle | undefined;
 
 /** What keeps a backup from beginning. First match wins: this list is the rule. */
 const gates: readonly Gate[] = [
   vmNotFound,
   repositoryNotFound,
   namespaceNotAllowed,
+  outsideWindow,
+  repositoryInMaintenance,
   repositoryNotReady,
   anotherBackupRunning,
   vmNotRunning,
@@ -24,12 +40,21 @@ const gates: readonly Gate[] = [
   volumeNotFound,
   nodeAgentMissing,
   repositoryNotReadyOnNode,
+  notYetItsTurn,
 ];
 
+/** The reasons of obstacles that cost nothing of `startDeadlineSeconds`. */
+const PATIENT: ReadonlySet<string> = new Set([OUTSIDE_WINDOW, QUEUED]);
+
+/** Whether what a backup waits for, by its reason, is only a matter of time. */
+export function isPatient(reason: string | undefined): boolean {
+  return reason !== undefined && PATIENT.has(reason);
+}
+
 /** The first obstacle; undefined if the backup may begin. */
-export function obstacleOf(world: World): Obstacle | undefined {
+export function obstacleOf(world: World, now: number): Obstacle | undefined {
   for (const gate of gates) {
-    const obstacle = gate(world);
+    const obstacle = gate(world, now);
     if (obstacle !== undefined) return obstacle;
   }
   return undefined;
@@ -67,6 +92,32 @@ function namespaceNotAllowed({ repository, backup }: World): Obstacle | undefine
   return person('NamespaceNotAllowed', message);
 }
 
+function outsideWindow({ backup }: World, now: number): Obstacle | undefined {
+  const { window } = backup.spec;
+  if (window === undefined) return undefined;
+  const state = windowAt(window, now);
+  if (state.kind === 'Open') return undefined;
+  if (state.kind === 'Invalid') return person('InvalidWindow', state.message);
+  const opens = new Date(state.opensAt).toISOString().replace('.000Z', 'Z');
+  const message = `Its window, ${window.start} to ${window.end} (${window.timeZone}), opens at ${opens}.`;
+  return { ...passing(OUTSIDE_WINDOW, message), isPatient: true, afterMs: state.opensAt - now };
+}
+
+function repositoryInMaintenance({ repository }: World): Obstacle | undefined {
+  if (repository?.spec.maintenance !== true) return undefined;
+  const message = `VMBackupRepository '${repository.metadata.name}' is under maintenance: no backup begins until its spec.maintenance is false.`;
+  return passing('RepositoryInMaintenance', message);
+}
+
+function notYetItsTurn({ backup, contenders }: World, now: number): Obstacle | undefined {
+  const turn = admit(contenders, now).get(backup.metadata.uid);
+  if (turn?.kind !== 'Queued') return undefined;
+  const { place, of, waitsFor } = turn;
+  const message = `Queued: ${ordinal(place)} of ${of} for repository '${backup.spec.repository}'; ${waitsFor.limit} of ${waitsFor.limit} backups run ${waitsFor.limitedBy}.`;
+  const farBack = place > FRONT_PLACES ? { afterMs: FAR_BACK_MS } : {};
+  return { ...passing(QUEUED, message), isPatient: true, ...farBack };
+}
+
 function repositoryNotReady({ repository }: World): Obstacle | undefined {
   const ready = repository?.status?.conditions?.find(({ type }) => type === 'Ready');
   if (ready?.status === 'True') return undefined;
@@ -81,7 +132,7 @@ function anotherBackupRunning(world: World): Obstacle | undefined {
   const first = firstInLine(world);
   if (first === undefined) return undefined;
   const message = `VMBackup '${first.metadata.name}' of the same VM comes first; a VM is backed up once at a time.`;
-  return passing(QUEUED, message);
+  return passing(ANOTHER_RUNS, message);
 }
 
 function vmNotRunning({ vmi, backup }: World): Obstacle | undefined {

@@ -1,9 +1,13 @@
 import type { VMBackup } from '../crds/vmbackup.ts';
+import { QUEUED } from './admission/contender.ts';
 import { ATTEMPT_FAILED, isOver, isUnderWay, standingOf } from './standing.ts';
 import type { World } from './world.ts';
 
-/** Reason of a backup that waits for its turn. */
-export const QUEUED = 'AnotherBackupRunning';
+/** Reason of a backup that waits for another one of the same VM. */
+export const ANOTHER_RUNS = 'AnotherBackupRunning';
+
+/** Whoever waits for one of these could begin when that is over. */
+const IN_LINE: ReadonlySet<string> = new Set([ANOTHER_RUNS, QUEUED, ATTEMPT_FAILED]);
 
 /**
  * The backup of the same VM that goes before this one; undefined if it is its turn. One at a time: whoever an agent may be working on
@@ -28,7 +32,7 @@ export function firstInLine({ backup, backups }: Pick<World, 'backup' | 'backups
 function holdsItsPlace({ metadata, status }: VMBackup): boolean {
   if (metadata.deletionTimestamp !== undefined) return false;
   const waits = status?.conditions?.find(({ type, status }) => type === 'Reconciling' && status === 'True');
-  return waits === undefined || waits.reason === QUEUED || waits.reason === ATTEMPT_FAILED;
+  return waits === undefined || IN_LINE.has(waits.reason);
 }
 
 function isBefore(a: VMBackup, b: VMBackup): boolean {

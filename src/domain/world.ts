@@ -1,6 +1,7 @@
 import type { VirtualMachine, VirtualMachineInstance, Volume } from '../crds/kubevirt.ts';
 import type { VMBackup } from '../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../crds/vmbackuprepository.ts';
+import type { Contender } from './admission/contender.ts';
 import type { Agent } from './agent-report.ts';
 
 /** All that the decision on one VMBackup looks at: plain data, as the cluster had it at one instant. */
@@ -14,6 +15,8 @@ export interface World {
   /** VMBackups of the namespace; those of other VMs are passed over, and the backup itself may be among them. */
   readonly backups: readonly VMBackup[];
   readonly agents: readonly Agent[];
+  /** Everyone who runs or waits for a turn in any repository; the backup itself among them. */
+  readonly contenders: readonly Contender[];
   /** UID of the namespace kube-system: names the cluster in the repository. */
   readonly clusterId: string;
 }

@@ -1,4 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { parseQuantity } from '../domain/quantity.ts';
 import { systemError } from './errno.ts';
 import { UsageError } from './errors.ts';
 
@@ -28,23 +29,10 @@ export function required(value: string | undefined, name: string, usage: string)
   throw new UsageError('UsageError', `--${name} is missing\n\nusage: tidemark-mover ${usage}`);
 }
 
-const FACTORS: ReadonlyMap<string, number> = new Map([
-  ['', 1],
-  ['K', 1e3],
-  ['M', 1e6],
-  ['G', 1e9],
-  ['T', 1e12],
-  ['Ki', 2 ** 10],
-  ['Mi', 2 ** 20],
-  ['Gi', 2 ** 30],
-  ['Ti', 2 ** 40],
-]);
-
 /** `200Mi` → 209715200, as Kubernetes writes quantities. */
 export function parseBytes(text: string, name: string): number {
-  const match = /^(\d+(?:\.\d+)?)([KMGT]i?)?$/.exec(text);
-  const bytes = match ? Math.round(Number(match[1]) * (FACTORS.get(match[2] ?? '') ?? 0)) : 0;
-  if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+  const bytes = parseQuantity(text);
+  if (bytes !== undefined) return bytes;
   throw new UsageError('UsageError', `--${name} must be a number of bytes such as 200Mi, not "${text}"`);
 }
 

@@ -58,11 +58,12 @@ try {
   // An unknown VM must not be taken for a stopped one.
   await Promise.all(Object.values(caches).map((cache) => cache.synced));
   log.info({ healthPort: health.port }, 'node agent started');
-  const identity = { namespace: options.namespace, nodeName, durationSeconds: 30 };
+  const maxBackups = options['max-backups'];
+  const identity = { namespace: options.namespace, nodeName, durationSeconds: 30, maxBackups };
   const probes = { kube, identity, repositories: caches.repositories, moverOf, now, log };
   const context = {
     ...{ nodeName, podsDir: options['pods-dir'], kube, caches, moverOf, events, now, log },
-    bandwidthLimit: options['bandwidth-limit'],
+    bandwidth: { perBackup: options['bandwidth-limit'], maxBackups },
     limits: {
       scratchBudgetBytes: options['scratch-budget'],
       scratchReserveBytes: options['scratch-reserve'],
@@ -77,7 +78,7 @@ try {
         sources: [begunFirst(caches.backups)],
         reconcile: (key, stopped) => reconcile(context, key, stopped),
         log,
-        concurrency: options['max-backups'],
+        concurrency: maxBackups,
         meter,
       },
       signal,

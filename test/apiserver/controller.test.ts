@@ -23,6 +23,7 @@ describe('a repository', () => {
     expect(status).toMatchObject({ nodes: 1, readyNodes: 1, freeBytes: 600, capacityBytes: 1000 });
     expect(status?.conditions).toMatchObject([
       { type: 'Ready', status: 'True', message: '1 of 1 node can write to it.' },
+      { type: 'LowSpace', status: 'False', reason: 'EnoughSpace' },
     ]);
   });
 });

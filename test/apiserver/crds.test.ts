@@ -111,7 +111,11 @@ describe('the API server takes the CRDs', () => {
 });
 
 describe('defaults are filled in', () => {
-  const settings = { fullEvery: 10, quiesce: 'IfAvailable', backoffLimit: 3, startDeadlineSeconds: 3600 };
+  const settings = {
+    ...{ fullEvery: 10, quiesce: 'IfAvailable', backoffLimit: 3, startDeadlineSeconds: 3600 },
+    priority: 0,
+  };
+  const limits = { maintenance: false, maxConcurrentBackups: 10, lowSpacePercent: 10 };
   test.each<[string, Spec, Spec]>([
     ['VMBackup', vmBackup, { ...vmBackup, ...settings, type: 'Auto' }],
     [
@@ -130,7 +134,7 @@ describe('defaults are filled in', () => {
     [
       'VMBackupRepository',
       { nfs, allowedNamespaces },
-      { nfs: { ...nfs, version: '4.2' }, allowedNamespaces },
+      { nfs: { ...nfs, version: '4.2' }, allowedNamespaces, ...limits },
     ],
   ])('of a %s', async (kind, spec, expected) => {
     expect(await create(kind, 'x', spec)).toEqual(expected);

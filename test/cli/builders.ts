@@ -18,6 +18,7 @@ export function schedule(name: string, changes: Partial<VMBackupScheduleSpec> = 
         quiesce: 'IfAvailable',
         backoffLimit: 3,
         startDeadlineSeconds: 3600,
+        priority: 0,
       },
       ...choice,
       ...changes,

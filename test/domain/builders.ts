@@ -41,6 +41,7 @@ export function backup({
       quiesce: 'IfAvailable',
       backoffLimit: 3,
       startDeadlineSeconds: 3600,
+      priority: 0,
       ...spec,
     },
     ...(status && { status }),
@@ -117,10 +118,15 @@ export function instance(status: VirtualMachineInstance['status'] = {}): Virtual
   };
 }
 
+export function repositorySpec(changes: Partial<VMBackupRepository['spec']>): VMBackupRepository['spec'] {
+  const limits = { maintenance: false, maxConcurrentBackups: 10, lowSpacePercent: 10 };
+  return { allowedNamespaces: ['shop'], ...limits, ...changes };
+}
+
 export function repository(ready: 'True' | 'False' = 'True'): VMBackupRepository {
   return {
     metadata: { name: 'nas', uid: 'repository' },
-    spec: { local: { path: '/srv' }, allowedNamespaces: ['shop'] },
+    spec: repositorySpec({ local: { path: '/srv' } }),
     status: {
       conditions: [
         {
@@ -149,6 +155,7 @@ export function world(changes: Partial<World> = {}): World {
     repository: repository(),
     backups: [],
     agents: [agent()],
+    contenders: [],
     clusterId: 'c',
     ...changes,
   };
@@ -181,6 +188,7 @@ export function schedule(
         quiesce: 'IfAvailable',
         backoffLimit: 3,
         startDeadlineSeconds: 3600,
+        priority: 0,
       },
       ...spec,
     },

@@ -10,8 +10,10 @@ import {
   failure,
   goodBackup,
   instance,
+  NOW,
   plan,
   repository,
+  repositorySpec,
   virtualMachine,
   world,
 } from './builders.ts';
@@ -19,7 +21,7 @@ import {
 const report = { ready: false, reason: 'NotReachable', message: 'No route to host.', at: ago(1) };
 
 test('nothing stands in the way of a backup of a running VM', () => {
-  expect(obstacleOf(world())).toBeUndefined();
+  expect(obstacleOf(world(), NOW)).toBeUndefined();
 });
 
 describe('a backup waits', () => {
@@ -40,7 +42,7 @@ describe('a backup waits', () => {
     ],
     [
       'for the leave of the administrator',
-      { repository: { ...repository(), spec: { local: { path: '/srv' }, allowedNamespaces: ['bank'] } } },
+      { repository: { ...repository(), spec: repositorySpec({ allowedNamespaces: ['bank'] }) } },
       'NamespaceNotAllowed',
       true,
       'spec.allowedNamespaces',
@@ -54,7 +56,7 @@ describe('a backup waits', () => {
     ],
     [
       'for a repository that nobody has looked at',
-      { repository: { metadata: { name: 'nas', uid: 'r' }, spec: { allowedNamespaces: ['*'] } } },
+      { repository: { metadata: { name: 'nas', uid: 'r' }, spec: repositorySpec({}) } },
       'RepositoryNotReady',
       false,
       'nobody has looked',
@@ -138,7 +140,7 @@ describe('a backup waits', () => {
       'NotReachable: No route to host.',
     ],
   ])('%s', (_, changes, reason, needsPerson, sentence) => {
-    const obstacle = obstacleOf(world(changes));
+    const obstacle = obstacleOf(world(changes), NOW);
     expect(obstacle).toMatchObject({ reason, needsPerson });
     expect(obstacle?.message).toContain(sentence);
   });
@@ -161,10 +163,13 @@ describe('a backup does not wait', () => {
         },
       },
     ],
-    ['for a repository open to all', { repository: { ...repository(), spec: { allowedNamespaces: ['*'] } } }],
+    [
+      'for a repository open to all',
+      { repository: { ...repository(), spec: repositorySpec({ allowedNamespaces: ['*'] }) } },
+    ],
     ['for a claim that was not found: its disk gets a full', { claims: [] }],
   ])('%s', (_, changes) => {
-    expect(obstacleOf(world(changes))).toBeUndefined();
+    expect(obstacleOf(world(changes), NOW)).toBeUndefined();
   });
 });
 
@@ -237,7 +242,7 @@ describe('among the backups of one VM', () => {
     ],
     ['it is not its own rival', me, false],
   ])('%s', (_, other, waits) => {
-    const obstacle = obstacleOf(world({ backup: me, backups: [other, me] }));
+    const obstacle = obstacleOf(world({ backup: me, backups: [other, me] }), NOW);
     expect(obstacle?.reason).toBe(waits ? 'AnotherBackupRunning' : undefined);
     if (waits) expect(obstacle?.message).toContain(`'${other.metadata.name}'`);
   });

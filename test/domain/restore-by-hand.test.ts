@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { VMRestore } from '../../src/crds/vmrestore.ts';
 import { restoreByHand } from '../../src/domain/restore-by-hand.ts';
-import { backup, goodBackup, plan, repository } from './builders.ts';
+import { backup, goodBackup, plan, repository, repositorySpec } from './builders.ts';
 
 const of = (source: VMRestore['spec']['source']): VMRestore => ({
   metadata: { name: 'r', uid: 'r' },
@@ -35,7 +35,7 @@ describe('the answer to a VMRestore', () => {
     const answer = restoreByHand({
       restore: of({ repositoryPath: { repository: 'nas', path: 'c/shop/db-1/b' } }),
       backup: undefined,
-      repository: { ...repository(), spec: { nfs, allowedNamespaces: ['*'] } },
+      repository: { ...repository(), spec: repositorySpec({ nfs }) },
     });
     expect(answer.message).toContain('mount -t nfs -o ro nas.example.com:/exports/backups /mnt/tidemark;');
     expect(answer.message).toContain("--from '/mnt/tidemark/c/shop/db-1/b' --volume VOLUME");

@@ -1,5 +1,6 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
-import { readAgents } from '../../domain/agent-report.ts';
+import { type Agent, readAgents } from '../../domain/agent-report.ts';
+import { type Contender, contenderOf } from '../../domain/admission/contender.ts';
 import { claimNameOf } from '../../domain/volumes.ts';
 import { volumesOf, type World } from '../../domain/world.ts';
 import { type Caches, within } from '../caches.ts';
@@ -14,6 +15,7 @@ export function observeBackup(caches: Caches, clusterId: string, backup: VMBacku
     .map(claimNameOf)
     .flatMap((name) => (name === undefined ? [] : [caches.claims.get({ namespace, name })]))
     .filter((claim) => claim !== undefined);
+  const agents = readAgents(caches.agentLeases.list(), now);
   return {
     backup,
     vm,
@@ -21,7 +23,25 @@ export function observeBackup(caches: Caches, clusterId: string, backup: VMBacku
     claims,
     repository: caches.repositories.get({ name: backup.spec.repository }),
     backups: caches.views.backupsOfVm(within(namespace, backup.spec.vmName)),
-    agents: readAgents(caches.agentLeases.list(), now),
+    agents,
+    contenders: observeContenders(caches, agents, backup.metadata.uid),
     clusterId,
   };
+}
+
+/** Everyone who runs or waits for a turn, and the backup that asks for it now. */
+export function observeContenders(
+  caches: Caches,
+  agents: readonly Agent[],
+  askingUid?: string,
+): readonly Contender[] {
+  const agentOn = new Map(agents.map((agent) => [agent.nodeName, agent]));
+  return caches.repositories.list().flatMap((repository) =>
+    caches.views.openBackupsInto(repository.metadata.name).flatMap((backup) => {
+      const { metadata, spec } = backup;
+      const vmi = caches.vmis.get({ namespace: metadata.namespace, name: spec.vmName });
+      const surroundings = { repository, vmi, agentOn: (node: string) => agentOn.get(node) };
+      return contenderOf(backup, surroundings, metadata.uid === askingUid) ?? [];
+    }),
+  );
 }

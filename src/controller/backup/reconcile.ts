@@ -16,6 +16,7 @@ const writer: StatusWriter<VMBackup> = {
     'conditions',
     'phase',
     'plan',
+    'waitingSince',
     'type',
     'typeReason',
     'chain',

@@ -1,6 +1,6 @@
 import type { Phase, Plan, VMBackup, VMBackupStatus } from '../../crds/vmbackup.ts';
 import { humanSize, secondsOf, storedBytes } from '../../domain/columns.ts';
-import type { BackupDecision } from '../../domain/decide-backup.ts';
+import { type BackupDecision, waitingSinceAfter } from '../../domain/decide-backup.ts';
 import { type Outcome, outcomeOf } from '../../domain/outcome.ts';
 import { clip } from '../../domain/why.ts';
 import { conditionsFor, type Desired } from '../../kube/conditions.ts';
@@ -10,11 +10,8 @@ import { conditionsFor, type Desired } from '../../kube/conditions.ts';
  * False when it failed for good; only then is it Stalled.
  * @param now for the conditions' transition times
  */
-export function backupStatus(
-  { metadata, status }: VMBackup,
-  decision: BackupDecision,
-  now: Date,
-): Partial<VMBackupStatus> {
+export function backupStatus(backup: VMBackup, decision: BackupDecision, now: Date): Partial<VMBackupStatus> {
+  const { metadata, status } = backup;
   const generation = metadata.generation ?? 0;
   const plan = decision.kind === 'Plan' ? decision.plan : status?.plan;
   return {
@@ -24,6 +21,7 @@ export function backupStatus(
     ],
     phase: phaseOf(decision),
     plan,
+    waitingSince: waitingSinceAfter(backup, decision, now),
     ...outcomeFor(decision, metadata.uid),
     ...figures(decision),
   };

@@ -1,11 +1,18 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
+import { admit } from '../../domain/admission/admit.ts';
+import { readAgents } from '../../domain/agent-report.ts';
+import { isUnderWay, standingOf } from '../../domain/standing.ts';
 import type { Change } from '../../kube/change.ts';
 import { type KubeObject, keyOf } from '../../kube/kind.ts';
 import { type Source, watching } from '../../kube/source.ts';
 import { type Caches, within } from '../caches.ts';
+import { observeContenders } from './observe.ts';
 
-/** What makes a VMBackup worth another look: itself, its VM, its repository, and the other backups of its VM. */
-export function backupSources(caches: Caches): readonly Source[] {
+/**
+ * What makes a VMBackup worth another look: itself, its VM, its repository, the other backups of its VM, and its turn.
+ * @param now milliseconds since the epoch
+ */
+export function backupSources(caches: Caches, now: () => number): readonly Source[] {
   const { views } = caches;
   const ofVm = (change: Change<KubeObject>): readonly string[] =>
     // The keys of a VM and of its instance are the key of the view.
@@ -15,7 +22,8 @@ export function backupSources(caches: Caches): readonly Source[] {
       const backup = change.new ?? change.old;
       if (backup === undefined) return [change.key];
       const siblings = views.openBackupsOfVm(within(backup.metadata.namespace, backup.spec.vmName));
-      return new Set([change.key, ...siblings.map(keyOfBackup)]);
+      const called = gaveUpItsSlot(change) ? whoseTurnItIs(caches, now()) : [];
+      return new Set([change.key, ...[...siblings, ...called].map(keyOfBackup)]);
     }),
     watching(caches.vms, ofVm),
     watching(caches.vmis, ofVm),
@@ -24,6 +32,27 @@ export function backupSources(caches: Caches): readonly Source[] {
     watching(caches.claims, () => []),
     watching(caches.agentLeases, () => []),
   ];
+}
+
+function gaveUpItsSlot(change: Change<VMBackup>): boolean {
+  return isAtWork(change.old) && !isAtWork(change.new);
+}
+
+function isAtWork(backup: VMBackup | undefined): boolean {
+  return backup !== undefined && isUnderWay(standingOf(backup));
+}
+
+/** Those in the queues who may begin now: not the whole queue is woken for each slot. */
+function whoseTurnItIs(caches: Caches, now: number): readonly VMBackup[] {
+  const contenders = observeContenders(caches, readAgents(caches.agentLeases.list(), now));
+  const turns = admit(contenders, now);
+  return caches.repositories
+    .list()
+    .flatMap(({ metadata }) =>
+      caches.views
+        .openBackupsInto(metadata.name)
+        .filter((backup) => turns.get(backup.metadata.uid)?.kind === 'Begin'),
+    );
 }
 
 function keyOfBackup(backup: VMBackup): string {

@@ -1,8 +1,7 @@
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import { readAgents } from '../../domain/agent-report.ts';
 import { sumReadiness } from '../../domain/repository-readiness.ts';
-import { conditionOf } from '../../kube/conditions.ts';
-import type { Event } from '../../kube/events.ts';
+import { isUnderWay, standingOf } from '../../domain/standing.ts';
 import { keyOf } from '../../kube/kind.ts';
 import { Again, Done, type Outcome } from '../../kube/outcome.ts';
 import { type Source, watching } from '../../kube/source.ts';
@@ -10,11 +9,22 @@ import type { StatusWriter } from '../../kube/status.ts';
 import type { Caches } from '../caches.ts';
 import { FIELD_MANAGER } from '../names.ts';
 import { report, type Tools } from '../report.ts';
-import { repositoryStatus } from './status.ts';
+import { repositoryEvents } from './events.ts';
+import { type RepositoryLoad, repositoryStatus } from './status.ts';
 
 const writer: StatusWriter<VMBackupRepository> = {
   fieldManager: FIELD_MANAGER,
-  fields: ['observedGeneration', 'conditions', 'capacityBytes', 'freeBytes', 'free', 'readyNodes', 'nodes'],
+  fields: [
+    'observedGeneration',
+    'conditions',
+    'capacityBytes',
+    'freeBytes',
+    'free',
+    'readyNodes',
+    'nodes',
+    'runningBackups',
+    'waitingBackups',
+  ],
 };
 
 /** An agent that falls silent changes nothing that could be watched, so look this often. Milliseconds. */
@@ -31,17 +41,16 @@ export async function reconcileRepository(
   if (repository === undefined || repository.metadata.deletionTimestamp !== undefined) return Done();
   const now = tools.clock.now();
   const readiness = sumReadiness(key, readAgents(caches.agentLeases.list(), now));
-  const status = repositoryStatus(repository, readiness, new Date(now));
-  const before = conditionOf(repository.status?.conditions, 'Ready')?.reason;
-  const event: Event = {
-    type: readiness.ready ? 'Normal' : 'Warning',
-    reason: readiness.reason,
-    action: 'Check',
-    note: readiness.message,
-  };
-  const events = before === readiness.reason ? [] : [event];
+  const status = repositoryStatus(repository, readiness, loadOf(caches, key), new Date(now));
+  const events = repositoryEvents(repository, status);
   await report(tools, caches.repositories, repository, { status, events }, writer, signal);
   return Again(LOOK_AGAIN_MS);
+}
+
+function loadOf({ views }: Caches, repository: string): RepositoryLoad {
+  const open = views.openBackupsInto(repository);
+  const running = open.filter((backup) => isUnderWay(standingOf(backup))).length;
+  return { running, waiting: open.length - running };
 }
 
 /** What makes a repository worth another look: itself, and any agent's report. */

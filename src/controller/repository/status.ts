@@ -1,29 +1,40 @@
 import type { VMBackupRepository, VMBackupRepositoryStatus } from '../../crds/vmbackuprepository.ts';
 import { humanSize } from '../../domain/columns.ts';
 import type { Readiness } from '../../domain/repository-readiness.ts';
-import { conditionsFor } from '../../kube/conditions.ts';
+import { conditionsFor, type Desired } from '../../kube/conditions.ts';
 
 /** Free space is told in steps of this part of the whole: a status that changes with each byte would wake everyone. */
 const FREE_STEPS = 1000;
 
+/** How many backups into a repository run, and how many wait. */
+export interface RepositoryLoad {
+  readonly running: number;
+  readonly waiting: number;
+}
+
 /** The status of a repository, from what the agents found. */
 export function repositoryStatus(
-  { metadata, status }: VMBackupRepository,
+  { metadata, spec, status }: VMBackupRepository,
   readiness: Readiness,
+  backups: RepositoryLoad,
   now: Date,
 ): Partial<VMBackupRepositoryStatus> {
   const generation = metadata.generation ?? 0;
   const { ready, reason, message, nodes, readyNodes, capacityBytes } = readiness;
   const freeBytes = inSteps(readiness.freeBytes, capacityBytes);
   const condition = { type: 'Ready', status: ready ? 'True' : 'False', reason, message } as const;
+  const lowSpace = lowSpaceOf(freeBytes ?? status?.freeBytes, capacityBytes ?? status?.capacityBytes, spec);
+  const told = [condition, ...(lowSpace === undefined ? [] : [lowSpace])];
   return {
     observedGeneration: generation,
-    conditions: [...conditionsFor(status?.conditions ?? [], [condition], { generation, now })],
+    conditions: [...conditionsFor(status?.conditions ?? [], told, { generation, now })],
     capacityBytes,
     freeBytes,
     ...(freeBytes === undefined ? {} : { free: humanSize(freeBytes) }),
     nodes,
     readyNodes,
+    runningBackups: backups.running,
+    waitingBackups: backups.waiting,
   };
 }
 
@@ -31,4 +42,20 @@ function inSteps(freeBytes: number | undefined, capacityBytes: number | undefine
   if (freeBytes === undefined || capacityBytes === undefined) return freeBytes;
   const step = Math.max(1, Math.floor(capacityBytes / FREE_STEPS));
   return Math.floor(freeBytes / step) * step;
+}
+
+/** Undefined while nobody knows how much is free, and where nobody wants to hear of it. */
+function lowSpaceOf(
+  freeBytes: number | undefined,
+  capacityBytes: number | undefined,
+  { lowSpacePercent }: VMBackupRepository['spec'],
+): Desired | undefined {
+  if (freeBytes === undefined || !capacityBytes || lowSpacePercent === 0) return undefined;
+  const percent = Math.floor((100 * freeBytes) / capacityBytes);
+  const room = `${humanSize(freeBytes)} of ${humanSize(capacityBytes)} are free (${percent} %)`;
+  if (percent >= lowSpacePercent) {
+    return { type: 'LowSpace', status: 'False', reason: 'EnoughSpace', message: `${room}.` };
+  }
+  const message = `${room}, less than spec.lowSpacePercent (${lowSpacePercent} %): make room, or give it more, before backups fail.`;
+  return { type: 'LowSpace', status: 'True', reason: 'LowSpace', message };
 }

@@ -18,8 +18,8 @@ export type ParsedSchedule =
 
 /**
  * Reads five-field cron in a time zone. Around a change of the clocks (tested): a fixed time that the spring change skips
- * runs at the same distance from midnight, an hour later by the clock; one that the autumn change repeats runs once, at
- * the first; steps such as `0,30 * * * *` go on without gap or double.
+ * comes as soon as the clocks have changed (02:30 at 03:00); one that the autumn change repeats comes once, the first time;
+ * steps such as `0,30 * * * *` go on without gap or double.
  */
 export function parseSchedule(schedule: string, timeZone: string): ParsedSchedule {
   if (!isTimeZone(timeZone)) {

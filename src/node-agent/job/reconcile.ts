@@ -3,6 +3,7 @@ import type { VMBackup } from '../../crds/vmbackup.ts';
 import { vmBackups } from '../../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import type { GuestLimits } from '../../domain/guest-first.ts';
+import { bandwidthOf, type NodeBandwidth } from '../../domain/bandwidth.ts';
 import type { Kube } from '../../kube/client.ts';
 import { KubeError } from '../../kube/errors.ts';
 import type { Recorder } from '../../kube/events.ts';
@@ -25,8 +26,7 @@ export interface AgentContext {
   readonly caches: Caches;
   readonly moverOf: (repository: VMBackupRepository) => Mover;
   readonly limits: GuestLimits;
-  /** Bytes per second of one backup. */
-  readonly bandwidthLimit: number | undefined;
+  readonly bandwidth: NodeBandwidth;
   readonly events: Recorder;
   readonly now: () => Date;
   readonly log: Logger;
@@ -66,7 +66,7 @@ export async function reconcile(context: AgentContext, key: string, signal: Abor
     mover: context.moverOf(repository),
     kube: context.kube,
     limits: context.limits,
-    bandwidthLimit: context.bandwidthLimit,
+    bandwidthLimit: bandwidthOf(context.bandwidth, repository.spec.bandwidthLimit),
     now: context.now,
     log: context.log.child({
       namespace: backup.metadata.namespace,

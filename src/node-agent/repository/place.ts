@@ -34,7 +34,11 @@ const NFS_DEFAULTS = ['hard', 'timeo=50', 'retrans=2', 'retry=0'];
 const NFS_3 = ['nolock'];
 
 /** Decides how to reach a repository. */
-export function placeOf(name: string, spec: VMBackupRepositorySpec, options: PlaceOptions): Place {
+export function placeOf(
+  name: string,
+  spec: Pick<VMBackupRepositorySpec, 'nfs' | 'local'>,
+  options: PlaceOptions,
+): Place {
   if (options.mountedBelow !== undefined) {
     return { kind: 'Mounted', root: posix.join(options.mountedBelow, name) };
   }

@@ -5,6 +5,7 @@ import {
   AGENT_LABEL,
   AGENT_LABEL_VALUE,
   type AgentReport,
+  MAX_BACKUPS_ANNOTATION,
   REPORT_ANNOTATION,
   type RepositoryReport,
 } from '../../domain/agent-report.ts';
@@ -20,6 +21,8 @@ export interface LeaseIdentity {
   readonly nodeName: string;
   /** How long the agent counts as alive after a renewal, in seconds. */
   readonly durationSeconds: number;
+  /** How many backups the agent carries out at the same time. */
+  readonly maxBackups: number;
 }
 
 /** Tries one repository. Never throws: what goes wrong is the report. */
@@ -75,7 +78,7 @@ export async function tellReport(
   now: Date,
   signal: AbortSignal,
 ): Promise<void> {
-  const { namespace, nodeName, durationSeconds } = identity;
+  const { namespace, nodeName, durationSeconds, maxBackups } = identity;
   const beat = {
     namespace,
     durationSeconds,
@@ -83,7 +86,10 @@ export async function tellReport(
     holder: nodeName,
     fieldManager: FIELD_MANAGER,
     labels: { 'app.kubernetes.io/name': 'tidemark', [AGENT_LABEL]: AGENT_LABEL_VALUE },
-    annotations: { [REPORT_ANNOTATION]: JSON.stringify(report) },
+    annotations: {
+      [REPORT_ANNOTATION]: JSON.stringify(report),
+      [MAX_BACKUPS_ANNOTATION]: String(maxBackups),
+    },
   };
   await renewLease(kube, beat, now, signal);
 }

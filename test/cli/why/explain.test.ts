@@ -3,14 +3,21 @@ import { explain } from '../../../src/cli/why/explain.ts';
 import type { VMBackup } from '../../../src/crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../../src/crds/vmbackuprepository.ts';
 import { SCHEDULE_LABEL } from '../../../src/domain/labels.ts';
-import { ago, backup, execution, failure, goodBackup, NOW, plan, repository } from '../../domain/builders.ts';
+import {
+  ago,
+  backup,
+  execution,
+  failure,
+  goodBackup,
+  NOW,
+  plan,
+  repository,
+  repositorySpec,
+} from '../../domain/builders.ts';
 
 const nas: VMBackupRepository = {
   ...repository(),
-  spec: {
-    nfs: { server: 'nas.example.com', path: '/exports/tidemark', version: '4.2' },
-    allowedNamespaces: ['shop'],
-  },
+  spec: repositorySpec({ nfs: { server: 'nas.example.com', path: '/exports/tidemark', version: '4.2' } }),
 };
 
 /** The lines under one title. */

@@ -2,23 +2,22 @@ import { describe, expect, test } from 'vitest';
 import { commandAt, placeOf } from '../../../src/node-agent/repository/place.ts';
 
 const nfs = { server: 'nas.example.com', path: '/exports/vms', version: '4.2' as const };
-const allowedNamespaces = ['*'];
 const options = { mountPoint: '/run/tidemark/repository' };
 
 describe('where a repository is', () => {
   test('a local path is there already, and its commands run as they are', () => {
-    const place = placeOf('disk', { local: { path: '/backups' }, allowedNamespaces }, options);
+    const place = placeOf('disk', { local: { path: '/backups' } }, options);
     expect(place).toEqual({ kind: 'Mounted', root: '/backups' });
     expect(commandAt(place, ['mover', 'list'])).toEqual(['mover', 'list']);
   });
 
   test('an export that the kubelet has mounted is found by the name of its repository', () => {
-    const place = placeOf('nas', { nfs, allowedNamespaces }, { ...options, mountedBelow: '/repositories' });
+    const place = placeOf('nas', { nfs }, { ...options, mountedBelow: '/repositories' });
     expect(place).toEqual({ kind: 'Mounted', root: '/repositories/nas' });
   });
 
   test('an NFS export is mounted hard, without a long retry, and never with setuid programs or devices', () => {
-    const place = placeOf('nas', { nfs, allowedNamespaces }, options);
+    const place = placeOf('nas', { nfs }, options);
     expect(place).toEqual({
       kind: 'ToMount',
       root: '/run/tidemark/repository',
@@ -29,7 +28,7 @@ describe('where a repository is', () => {
   });
 
   test('NFS 3 needs no lock service on the node', () => {
-    const place = placeOf('nas', { nfs: { ...nfs, version: '3' }, allowedNamespaces }, options);
+    const place = placeOf('nas', { nfs: { ...nfs, version: '3' } }, options);
     expect(place).toMatchObject({
       options: 'nosuid,nodev,noexec,vers=3,hard,timeo=50,retrans=2,retry=0,nolock',
     });
@@ -39,21 +38,18 @@ describe('where a repository is', () => {
     [['softerr', 'timeo=20'], 'nosuid,nodev,noexec,vers=4.2,retrans=2,retry=0,softerr,timeo=20'],
     [['hard'], 'nosuid,nodev,noexec,vers=4.2,timeo=50,retrans=2,retry=0,hard'],
   ])('the options %j replace our defaults', (mountOptions, expected) => {
-    const place = placeOf('nas', { nfs: { ...nfs, mountOptions }, allowedNamespaces }, options);
+    const place = placeOf('nas', { nfs: { ...nfs, mountOptions } }, options);
     expect(place).toMatchObject({ options: expected });
   });
 
   test('an IPv6 address is put in brackets', () => {
-    const place = placeOf('nas', { nfs: { ...nfs, server: '2001:db8::7' }, allowedNamespaces }, options);
+    const place = placeOf('nas', { nfs: { ...nfs, server: '2001:db8::7' } }, options);
     expect(place).toMatchObject({ source: '[2001:db8::7]:/exports/vms' });
   });
 
   test('what is mounted is an argument of the command, never a part of its script', () => {
     const path = '/exports/$(reboot); "x"';
-    const command = commandAt(placeOf('nas', { nfs: { ...nfs, path }, allowedNamespaces }, options), [
-      'mover',
-      'probe',
-    ]);
+    const command = commandAt(placeOf('nas', { nfs: { ...nfs, path } }, options), ['mover', 'probe']);
     expect(command.slice(0, 4)).toEqual(['unshare', '--mount', '--propagation', 'private']);
     expect(command).toContain(`nas.example.com:${path}`);
     expect(command.find((word) => word.includes('exec "$@"'))).not.toContain('reboot');

@@ -9,13 +9,14 @@ import type { Kube } from '../../../src/kube/client.ts';
 import type { Mover } from '../../../src/node-agent/mover-process/mover.ts';
 import { MoverFailed } from '../../../src/node-agent/mover-process/spawn.ts';
 import { keepReporting } from '../../../src/node-agent/repository/report.ts';
+import { repositorySpec } from '../../domain/builders.ts';
 
 const log = pino({ level: 'silent' });
-const identity = { namespace: 'tidemark-system', nodeName: 'node-1', durationSeconds: 0.3 };
+const identity = { namespace: 'tidemark-system', nodeName: 'node-1', durationSeconds: 0.3, maxBackups: 2 };
 const Lease = z.object({ metadata: z.object({ annotations: z.record(z.string(), z.string()) }) });
 
 function repository(name: string, path = '/backups'): VMBackupRepository {
-  return { metadata: { name, uid: name }, spec: { local: { path }, allowedNamespaces: ['*'] } };
+  return { metadata: { name, uid: name }, spec: repositorySpec({ local: { path } }) };
 }
 
 /** A cache of repositories that tests change. */

@@ -21,11 +21,7 @@ export const never = new AbortController().signal;
 /** The repository as the agent would mount it for this spec. */
 export function repository(nfs: Partial<Nfs> = {}): Extract<Place, { kind: 'ToMount' }> {
   const spec = { nfs: { server: SERVER, path: '/export', version: '4.2' as const, ...nfs } };
-  const place = placeOf(
-    'nas',
-    { ...spec, allowedNamespaces: ['*'] },
-    { mountPoint: '/run/tidemark/repository' },
-  );
+  const place = placeOf('nas', spec, { mountPoint: '/run/tidemark/repository' });
   if (place.kind === 'ToMount') return place;
   throw new Error('an NFS export is mounted');
 }
