@@ -1,5 +1,14 @@
 import type { Logger } from 'pino';
-import { type Lease, leases, type PersistentVolumeClaim, persistentVolumeClaims } from '../crds/core.ts';
+import {
+  type Job,
+  jobs,
+  type Lease,
+  leases,
+  type PersistentVolumeClaim,
+  persistentVolumeClaims,
+  type Pod,
+  pods,
+} from '../crds/core.ts';
 import {
   type VirtualMachine,
   type VirtualMachineInstance,
@@ -11,6 +20,7 @@ import { type VMBackupRepository, vmBackupRepositories } from '../crds/vmbackupr
 import { type VMBackupSchedule, vmBackupSchedules } from '../crds/vmbackupschedule.ts';
 import { type VMRestore, vmRestores } from '../crds/vmrestore.ts';
 import { AGENT_LABEL, AGENT_LABEL_VALUE } from '../domain/agent-report.ts';
+import { MOVER_LABELS } from '../domain/job/mover-pod.ts';
 import { SCHEDULE_LABEL } from '../domain/labels.ts';
 import { isOver, standingOf } from '../domain/standing.ts';
 import { type Cache, type CacheHealth, startCache } from '../kube/cache.ts';
@@ -27,6 +37,9 @@ export interface Caches {
   readonly vmis: Cache<VirtualMachineInstance>;
   readonly claims: Cache<PersistentVolumeClaim>;
   readonly agentLeases: Cache<Lease>;
+  /** The Jobs that we made, and their pods. */
+  readonly jobs: Cache<Job>;
+  readonly jobPods: Cache<Pod>;
   readonly views: Views;
 }
 
@@ -40,6 +53,7 @@ export interface Views {
   readonly openBackupsInto: (repository: string) => readonly VMBackup[];
   /** Backups that a schedule made; within a namespace, by the value of their label. */
   readonly backupsOfSchedule: (label: string) => readonly VMBackup[];
+  readonly claimsIn: (namespace: string) => readonly PersistentVolumeClaim[];
   readonly vmsIn: (namespace: string) => readonly VirtualMachine[];
   readonly schedulesIn: (namespace: string) => readonly VMBackupSchedule[];
 }
@@ -53,7 +67,13 @@ export function within(namespace: string | undefined, name: string): string {
 export function startCaches(kube: Kube, namespace: string, log: Logger, signal: AbortSignal): Caches {
   const start = <T extends KubeObject>(kind: Kind<T>): Cache<T> => startCache({ kube, kind, log }, signal);
   const agents = { namespace, labelSelector: `${AGENT_LABEL}=${AGENT_LABEL_VALUE}` };
+  const ours = {
+    labelSelector: Object.entries(MOVER_LABELS)
+      .map(([label, value]) => `${label}=${value}`)
+      .join(','),
+  };
   const [backups, schedules, vms] = [start(vmBackups), start(vmBackupSchedules), start(virtualMachines)];
+  const claims = start(persistentVolumeClaims);
   return {
     backups,
     schedules,
@@ -61,9 +81,11 @@ export function startCaches(kube: Kube, namespace: string, log: Logger, signal: 
     repositories: start(vmBackupRepositories),
     restores: start(vmRestores),
     vmis: start(virtualMachineInstances),
-    claims: start(persistentVolumeClaims),
+    claims,
     agentLeases: startCache({ kube, kind: leases, selection: agents, log }, signal),
-    views: viewsOf(backups, schedules, vms),
+    jobs: startCache({ kube, kind: jobs, selection: ours, log }, signal),
+    jobPods: startCache({ kube, kind: pods, selection: ours, log }, signal),
+    views: viewsOf(backups, schedules, vms, claims),
   };
 }
 
@@ -78,6 +100,8 @@ export function healthOf(caches: Caches): Readonly<Record<string, () => CacheHea
     vmis: () => caches.vmis.health(),
     claims: () => caches.claims.health(),
     agentLeases: () => caches.agentLeases.health(),
+    jobs: () => caches.jobs.health(),
+    jobPods: () => caches.jobPods.health(),
   };
 }
 
@@ -93,6 +117,7 @@ function viewsOf(
   backups: Cache<VMBackup>,
   schedules: Cache<VMBackupSchedule>,
   vms: Cache<VirtualMachine>,
+  claims: Cache<PersistentVolumeClaim>,
 ): Views {
   return {
     backupsOfVm: backups.indexBy((backup) => [vmOf(backup)]),
@@ -102,6 +127,7 @@ function viewsOf(
       const label = metadata.labels?.[SCHEDULE_LABEL];
       return label === undefined ? [] : [within(metadata.namespace, label)];
     }),
+    claimsIn: claims.indexBy(({ metadata }) => [metadata.namespace ?? '']),
     vmsIn: vms.indexBy(({ metadata }) => [metadata.namespace ?? '']),
     schedulesIn: schedules.indexBy(({ metadata }) => [metadata.namespace ?? '']),
   };

@@ -66,7 +66,13 @@ async function main(options: Options): Promise<void> {
   const tools = { kube, clock: systemClock, recorder, meter };
   // The caches are warm before, so that a second replica goes on at once.
   await election.lead(async (leading) => {
-    await runControllers(caches, kubeSystem.metadata.uid, tools, log, leading);
+    await runControllers(
+      caches,
+      { clusterId: kubeSystem.metadata.uid, image: options.image },
+      tools,
+      log,
+      leading,
+    );
     await recorder.settled();
   }, signal);
   log.info('stopped');

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import packageJson from '../../package.json' with { type: 'json' };
 
 /** The command line of `tidemark-controller`. */
 export const Options = z.object({
@@ -18,6 +19,12 @@ export const Options = z.object({
     .describe(
       'Names this replica in the leader election, as no other that runs: the name of the pod. Its own, and random, when left out: then a restarted container waits for its own lease to expire.',
     ),
+  image: z
+    .string()
+    .min(1)
+    .max(512)
+    .default(`ghcr.io/tidemark/tidemark:${packageJson.version}`)
+    .describe('The image of the Jobs that restore: the one that this program came in.'),
   'health-port': z.coerce
     .number()
     .int()

@@ -5,14 +5,15 @@ import { backupSources } from './backup/wake.ts';
 import type { Caches } from './caches.ts';
 import type { Tools } from './report.ts';
 import { reconcileRepository, repositorySources } from './repository/reconcile.ts';
-import { reconcileRestore, restoreSources } from './restore/reconcile.ts';
+import { reconcileRestore, type RestoreOptions } from './restore/reconcile.ts';
+import { restoreSources } from './restore/wake.ts';
 import { reconcileSchedule } from './schedule/reconcile.ts';
 import { scheduleSources } from './schedule/wake.ts';
 
 /** Runs the four controllers until the signal aborts. */
 export async function runControllers(
   caches: Caches,
-  clusterId: string,
+  options: RestoreOptions,
   tools: Tools,
   log: Logger,
   signal: AbortSignal,
@@ -23,7 +24,7 @@ export async function runControllers(
     {
       name: 'backup',
       sources: backupSources(caches, () => clock.now()),
-      reconcile: (key, signal) => reconcileBackup(caches, clusterId, tools, key, signal),
+      reconcile: (key, signal) => reconcileBackup(caches, options.clusterId, tools, key, signal),
       // One at a time: two backups of one VM are never planned past each other.
       concurrency: 1,
     },
@@ -40,7 +41,7 @@ export async function runControllers(
     {
       name: 'restore',
       sources: restoreSources(caches),
-      reconcile: (key, signal) => reconcileRestore(caches, tools, key, signal),
+      reconcile: (key, signal) => reconcileRestore(caches, options, tools, key, signal),
     },
   ];
   await Promise.all(controllers.map((options) => runController({ ...options, ...shared }, signal)));

@@ -1,16 +1,67 @@
 import { z } from 'zod';
 import { kindOf, ObjectMeta } from './api.ts';
 
+const ContainerState = z.object({
+  waiting: z.object({ reason: z.string().optional(), message: z.string().optional() }).optional(),
+  running: z.object({ startedAt: z.string().optional() }).optional(),
+  terminated: z
+    .object({ exitCode: z.int(), reason: z.string().optional(), message: z.string().optional() })
+    .optional(),
+});
+
 export const Pod = z.object({
   metadata: ObjectMeta,
   spec: z.object({ nodeName: z.string().optional() }).optional(),
-  status: z.object({ phase: z.string().optional() }).optional(),
+  status: z
+    .object({
+      phase: z.string().optional(),
+      reason: z.string().optional(),
+      message: z.string().optional(),
+      conditions: z
+        .array(
+          z.object({
+            type: z.string(),
+            status: z.string(),
+            reason: z.string().optional(),
+            message: z.string().optional(),
+          }),
+        )
+        .optional(),
+      containerStatuses: z.array(z.object({ name: z.string(), state: ContainerState.optional() })).optional(),
+    })
+    .optional(),
 });
 export type Pod = z.infer<typeof Pod>;
 
 export const pods = kindOf({ apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespaced: true }, Pod);
 
-export const PersistentVolumeClaim = z.object({ metadata: ObjectMeta });
+export const Job = z.object({
+  metadata: ObjectMeta,
+  status: z
+    .object({
+      active: z.int().optional(),
+      failed: z.int().optional(),
+      conditions: z
+        .array(
+          z.object({
+            type: z.string(),
+            status: z.string(),
+            reason: z.string().optional(),
+            message: z.string().optional(),
+          }),
+        )
+        .optional(),
+    })
+    .optional(),
+});
+export type Job = z.infer<typeof Job>;
+
+export const jobs = kindOf({ apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs', namespaced: true }, Job);
+
+export const PersistentVolumeClaim = z.object({
+  metadata: ObjectMeta,
+  status: z.object({ phase: z.string().optional() }).optional(),
+});
 export type PersistentVolumeClaim = z.infer<typeof PersistentVolumeClaim>;
 
 export const persistentVolumeClaims = kindOf(

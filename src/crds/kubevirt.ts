@@ -15,6 +15,8 @@ export type Volume = z.infer<typeof Volume>;
 export const VirtualMachine = z.object({
   metadata: ObjectMeta,
   spec: z.object({
+    runStrategy: z.enum(['Always', 'RerunOnFailure', 'Manual', 'Halted', 'Once']).optional().catch(undefined),
+    running: z.boolean().optional(),
     template: z.object({ spec: z.object({ volumes: z.array(Volume).optional() }) }),
   }),
   status: z.object({ printableStatus: z.string().optional() }).optional(),

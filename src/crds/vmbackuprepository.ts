@@ -47,6 +47,30 @@ const Nfs = z.object({
 });
 export type Nfs = z.infer<typeof Nfs>;
 
+const NamespaceOrAll = z
+  .string()
+  .min(1)
+  .max(63)
+  .meta(
+    cel({
+      rule: "self == '*' || self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",
+      message: "write the name of a namespace, or '*' for all of them",
+    }),
+  );
+
+const RestoreGrant = z.object({
+  clusterID: z
+    .string()
+    .min(1)
+    .max(64)
+    .optional()
+    .describe(
+      "The first part of a backup's path: the UID of that cluster's namespace kube-system, or '*'; this cluster when left out.",
+    ),
+  from: NamespaceOrAll.describe("The namespace that was backed up, or '*'."),
+  into: NamespaceOrAll.describe("The namespace of the VMRestore, or '*'."),
+});
+
 export const VMBackupRepositorySpec = z
   .object({
     nfs: Nfs.optional().describe('An NFS export, mounted by whoever reads or writes it.'),
@@ -97,6 +121,14 @@ export const VMBackupRepositorySpec = z
       .default(10)
       .describe(
         'The condition LowSpace is True while less than this share of the capacity is free; 0 = never.',
+      ),
+    restoreGrants: z
+      .array(RestoreGrant)
+      .max(256)
+      .meta(listAtomic)
+      .optional()
+      .describe(
+        'Which backups may be restored into another namespace than their own, or from another cluster.',
       ),
   })
   .meta(

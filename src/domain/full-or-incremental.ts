@@ -1,4 +1,5 @@
 import type { BackupType, ChainPosition, PlannedDisk } from '../crds/vmbackup.ts';
+import { bitmapSeconds } from './bitmap-name.ts';
 import type { GoodBackup } from './chain.ts';
 import { decideDisk } from './disk-checks.ts';
 import type { ChosenVolume } from './volumes.ts';
@@ -14,6 +15,8 @@ export interface TypeQuestion {
   /** The newest good backup of the VM in the repository. */
   readonly newest: GoodBackup | undefined;
   readonly volumes: readonly ChosenVolume[];
+  /** When disks of the VM were last put back from a backup, RFC 3339. */
+  readonly restoredAt: string | undefined;
 }
 
 export interface TypeDecision {
@@ -33,6 +36,7 @@ const whyFull: readonly Check[] = [
   fullRequested,
   noEarlierBackup,
   vmReplaced,
+  vmRestored,
   parentNotUsable,
   chainComplete,
 ];
@@ -81,6 +85,15 @@ function vmReplaced({ newest, vmUid }: TypeQuestion): Why | undefined {
     reason: 'VMReplaced',
     message: `The VM was made anew since ${newest.name}: its UID is ${vmUid}, and was ${newest.vmUid ?? 'not recorded'}.`,
   };
+}
+
+/** What its bitmaps tell began on other disks, or on these before they were overwritten. */
+function vmRestored({ newest, restoredAt }: TypeQuestion): Why | undefined {
+  if (newest === undefined || restoredAt === undefined) return undefined;
+  const begun = bitmapSeconds(newest.bitmap ?? '');
+  if (begun !== undefined && begun * 1000 > Date.parse(restoredAt)) return undefined;
+  const message = `The VM's disks were restored at ${restoredAt}, after ${newest.name}: nothing tells what changed since.`;
+  return { reason: 'VMRestored', message };
 }
 
 function parentNotUsable({ newest }: TypeQuestion): Why | undefined {

@@ -4,6 +4,7 @@ import { bitmapsOf, newestGood } from './chain.ts';
 import { decideType } from './full-or-incremental.ts';
 import { backupPath } from './names.ts';
 import { obsoleteBitmaps } from './obsolete-bitmaps.ts';
+import { RESTORED_AT_ANNOTATION } from './restore/names.ts';
 import { chooseVolumes } from './volumes.ts';
 import { clip } from './why.ts';
 import { volumesOf, type World } from './world.ts';
@@ -34,6 +35,7 @@ export function planAttempt(world: World, planned: PlannedAttempt, now: number):
     vmUid: planned.vmUid,
     newest: newestGood(world.backups, spec.vmName, spec.repository),
     volumes: chooseVolumes(volumesOf(world), spec.volumes, world.claims),
+    restoredAt: world.vm?.metadata.annotations?.[RESTORED_AT_ANNOTATION],
   });
   return {
     attempt: planned.attempt,

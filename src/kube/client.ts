@@ -53,6 +53,9 @@ export interface Kube {
    */
   put(path: string, body: unknown, options: RequestOptions, signal: AbortSignal): Promise<unknown>;
 
+  /** The end of a pod's log, as text. Throws NotFound; BadRequest if its container has not begun. */
+  podLog(ref: Ref, options: PodLogOptions, signal: AbortSignal): Promise<string>;
+
   /** One page of a list, unparsed: for the cache. Throws Expired if the continue token is too old. */
   listPage(kind: Kind, selection: Selection, page: Page, signal: AbortSignal): Promise<ListPage>;
 
@@ -105,6 +108,11 @@ export interface ApplyOptions {
 export interface RequestOptions {
   /** Limit for the whole request, in milliseconds. */
   readonly timeoutMs?: number;
+}
+
+export interface PodLogOptions {
+  /** Only so many lines, the last ones. */
+  readonly tailLines: number;
 }
 
 export type JsonPatch =

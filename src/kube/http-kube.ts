@@ -16,6 +16,8 @@ const watchGraceMs = 30_000;
  */
 const patchNotApplied = 'the server rejected our request due to an error in our request';
 
+const pods = { apiVersion: 'v1', kind: 'Pod', plural: 'pods', namespaced: true } as const;
+
 /** The client over a transport: paths, verbs and content types of the Kubernetes API. */
 export function kubeOver(transport: Transport): Kube {
   async function object<T extends KubeObject>(
@@ -95,6 +97,14 @@ export function kubeOver(transport: Transport): Kube {
 
     put(path, body, options, signal) {
       return transport.send({ what: `PUT ${path}`, method: 'PUT', path, body, ...options }, signal);
+    },
+
+    async podLog(ref, { tailLines }, signal) {
+      const path = objectPath(pods, ref, 'log');
+      const what = `read the log of Pod ${keyOf(ref)}`;
+      return String(
+        await transport.send({ what, method: 'GET', path, query: { tailLines }, answer: 'text' }, signal),
+      );
     },
 
     listPage,

@@ -16,13 +16,15 @@ export interface KubeRequest {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>;
   readonly body?: unknown;
   readonly contentType?: string;
+  /** What the answer is; JSON unless said otherwise. */
+  readonly answer?: 'json' | 'text';
   /** Limit for the whole request, in milliseconds. */
   readonly timeoutMs?: number;
 }
 
 /** Sends requests. Both throw the classes of errors.ts, or the signal's reason. */
 export interface Transport {
-  /** Resolves to the parsed JSON body; undefined if it is empty. */
+  /** Resolves to the parsed JSON body, undefined if it is empty; to the text as it is, if that is what was asked for. */
   send(request: KubeRequest, signal: AbortSignal): Promise<unknown>;
   /** Yields undefined once the answer begins, then each line of the body, parsed. */
   stream(request: KubeRequest, signal: AbortSignal): AsyncIterable<unknown>;
@@ -81,6 +83,7 @@ export function httpTransport(config: KubeConfig, userAgent: string): Transport 
       using limit = deadline(request.timeoutMs ?? defaultTimeoutMs, signal);
       try {
         const said = await text(await open(request, limit.signal));
+        if (request.answer === 'text') return said;
         if (said === '') return undefined;
         const body = parsed(said);
         if (body !== undefined) return body;

@@ -52,7 +52,6 @@ const template = { repository: 'nas' };
 const schedule = { schedule: '0 2 * * *', vmNames: ['web'], template };
 const nfs = { server: 'nas.example.com', path: '/exports/tidemark' };
 const allowedNamespaces = ['vms'];
-const vmName = 'web-restored';
 
 describe('the API server takes the CRDs', () => {
   test('all four become Established, with a structural schema', async () => {
@@ -270,16 +269,25 @@ const refused: readonly (readonly [string, string, Spec, string])[] = [
   [
     'VMRestore',
     'no source',
-    { source: {}, vmName },
+    { source: {}, target: { claims: {} } },
     'spec.source: Invalid value: say what to restore: set either source.backupName or source.repositoryPath',
   ],
-  ...['/etc', '../other', '..', 'a/../../b', 'a/..'].map(
+  ...[{}, { claims: {}, newVM: { name: 'web' } }].map(
+    (target) =>
+      [
+        'VMRestore',
+        `the target ${Object.keys(target).join(' and ')}`,
+        { source: { backupName: 'b' }, target },
+        'spec.target: Invalid value: say where it goes: set exactly one of target.newVM, target.inPlace and target.claims',
+      ] as const,
+  ),
+  ...['/etc', '../other', '..', 'a/../../b', 'a/..', 'a/b/c', 'a/b/c/../d', 'a/b/c/.incoming-d'].map(
     (path) =>
       [
         'VMRestore',
         `the path ${path}`,
-        { source: { repositoryPath: { repository: 'nas', path } }, vmName },
-        `spec.source.repositoryPath.path: Invalid value: "${path}": path is relative to the repository's root and stays below it`,
+        { source: { repositoryPath: { repository: 'nas', path } }, target: { claims: {} } },
+        `spec.source.repositoryPath.path: Invalid value: "${path}": path is relative to the repository's root and names one backup`,
       ] as const,
   ),
 ];
@@ -300,8 +308,8 @@ describe('what must not change cannot be changed', () => {
     ],
     [
       'VMRestore',
-      { source: { backupName: 'b' }, vmName },
-      { vmName: 'other' },
+      { source: { backupName: 'b' }, target: { claims: {} } },
+      { volumes: ['root'] },
       'spec: Invalid value: a VMRestore cannot be changed: create another one',
     ],
     [

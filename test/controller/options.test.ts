@@ -5,6 +5,7 @@ describe('the command line', () => {
   test('has sensible values for what is left out', () => {
     expect(parseOptions([])).toEqual({
       namespace: 'tidemark-system',
+      image: expect.stringMatching(/^ghcr\.io\/tidemark\/tidemark:\d+\.\d+\.\d+/),
       'health-port': 8081,
       'log-level': 'info',
     });
@@ -12,9 +13,17 @@ describe('the command line', () => {
 
   test('is read', () => {
     expect(
-      parseOptions(['--kubeconfig', '/k', '--namespace=n', '--health-port=0', '--log-level=debug']),
+      parseOptions([
+        '--kubeconfig',
+        '/k',
+        '--namespace=n',
+        '--image=here/tidemark@sha256:1',
+        '--health-port=0',
+        '--log-level=debug',
+      ]),
     ).toEqual({
       kubeconfig: '/k',
+      image: 'here/tidemark@sha256:1',
       namespace: 'n',
       'health-port': 0,
       'log-level': 'debug',

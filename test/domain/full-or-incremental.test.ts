@@ -26,7 +26,8 @@ const parent: GoodBackup = {
 
 function ask(changes: Partial<TypeQuestion> = {}): TypeQuestion {
   const volumes = [volume('root'), volume('data')];
-  return { wanted: 'Auto', fullEvery: 10, backupUid: 'me', vmUid: 'vm', newest: parent, volumes, ...changes };
+  const asked = { wanted: 'Auto', fullEvery: 10, backupUid: 'me', vmUid: 'vm', newest: parent } as const;
+  return { ...asked, volumes, restoredAt: undefined, ...changes };
 }
 
 describe('the whole backup is a full', () => {
@@ -39,6 +40,18 @@ describe('the whole backup is a full', () => {
       { newest: { ...parent, vmUid: undefined } },
       'VMReplaced',
       'was not recorded',
+    ],
+    [
+      'when its disks were restored since',
+      { restoredAt: '1970-01-01T00:20:00Z' },
+      'VMRestored',
+      "The VM's disks were restored at 1970-01-01T00:20:00Z, after b-1",
+    ],
+    [
+      'when its disks were restored in the very second of the parent',
+      { restoredAt: '1970-01-01T00:16:40Z' },
+      'VMRestored',
+      'after b-1',
     ],
     [
       'when the parent left no bitmap',

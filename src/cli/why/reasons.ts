@@ -5,6 +5,7 @@ type PlannedReason =
   | 'FullRequested'
   | 'NoEarlierBackup'
   | 'VMReplaced'
+  | 'VMRestored'
   | 'ParentNotUsable'
   | 'ChainComplete'
   | 'DiskNew'
@@ -17,6 +18,7 @@ const sentences: Readonly<Record<PlannedReason | FallbackReason, string>> = {
   FullRequested: 'a full backup was asked for',
   NoEarlierBackup: 'there was no good backup to build on',
   VMReplaced: 'the VM was made anew since the last good backup',
+  VMRestored: 'the disks of the VM were restored since the last good backup',
   ParentNotUsable: 'the last good backup cannot be built on',
   ChainComplete: 'the chain had as many backups as fullEvery allows',
   DiskNew: 'the parent backup does not hold this volume',

@@ -1,56 +1,125 @@
-import type { VMRestore } from '../../crds/vmrestore.ts';
-import { restoreByHand } from '../../domain/restore-by-hand.ts';
-import { conditionOf, conditionsFor } from '../../kube/conditions.ts';
-import type { Event } from '../../kube/events.ts';
-import { keyOf } from '../../kube/kind.ts';
-import { Done, type Outcome, Stalled } from '../../kube/outcome.ts';
-import { type Source, watching } from '../../kube/source.ts';
+import { type VMRestore, vmRestores } from '../../crds/vmrestore.ts';
+import { decideRestore, type RestoreStep, type RestoreWorld, undo } from '../../domain/restore/decide.ts';
+import { RESTORE_FINALIZER } from '../../domain/restore/names.ts';
+import { conditionOf } from '../../kube/conditions.ts';
+import { addFinalizer, removeFinalizer } from '../../kube/finalizers.ts';
+import { Again, Done, type Outcome, Waiting } from '../../kube/outcome.ts';
 import type { StatusWriter } from '../../kube/status.ts';
 import type { Caches } from '../caches.ts';
 import { FIELD_MANAGER } from '../names.ts';
 import { report, type Tools } from '../report.ts';
+import { actRestore } from './act.ts';
+import { restoreEvent } from './events.ts';
+import { observeRestore } from './observe.ts';
+import { endsWith, restoreStatus } from './status.ts';
 
 const writer: StatusWriter<VMRestore> = {
   fieldManager: FIELD_MANAGER,
-  fields: ['observedGeneration', 'conditions'],
+  fields: [
+    'observedGeneration',
+    'conditions',
+    'phase',
+    'plan',
+    'volumes',
+    'percent',
+    'bytesPerSecond',
+    'secondsLeft',
+    'startedAt',
+    'completedAt',
+    'failure',
+  ],
 };
 
-/** Answers a VMRestore. Nothing carries it out yet, so the honest answer is how to do it by hand. */
+/** How often a restore that is under way is looked at, beside the watches. Milliseconds. */
+const LOOK_AGAIN_MS = 2000;
+const PERSON_LOOK_AGAIN_MS = 60_000;
+
+/** What the restore controller is given besides its caches. */
+export interface RestoreOptions {
+  readonly clusterId: string;
+  /** The image of the Jobs. */
+  readonly image: string;
+}
+
+/** Brings one VMRestore a step on: looks, decides, acts, and records. */
 export async function reconcileRestore(
   caches: Caches,
+  { clusterId, image }: RestoreOptions,
   tools: Tools,
   key: string,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const restore = caches.restores.get(key);
-  if (restore === undefined || restore.metadata.deletionTimestamp !== undefined) return Done();
-  const { namespace, generation = 0 } = restore.metadata;
-  const { backupName, repositoryPath } = restore.spec.source;
-  const backup = backupName === undefined ? undefined : caches.backups.get({ namespace, name: backupName });
-  const repositoryName = backup?.spec.repository ?? repositoryPath?.repository;
-  const repository =
-    repositoryName === undefined ? undefined : caches.repositories.get({ name: repositoryName });
-  const why = restoreByHand({ restore, backup, repository });
-  const before = restore.status?.conditions ?? [];
-  const at = { generation, now: new Date(tools.clock.now()) };
-  const conditions = [...conditionsFor(before, [{ type: 'Stalled', status: 'True', ...why }], at)];
-  const event: Event = { type: 'Warning', reason: why.reason, action: 'Restore', note: why.message };
-  const events = conditionOf(before, 'Stalled')?.reason === why.reason ? [] : [event];
-  const status = { observedGeneration: generation, conditions };
-  await report(tools, caches.restores, restore, { status, events }, writer, signal);
-  return Stalled(why.reason, why.message);
+  if (restore === undefined) return Done();
+  const isDeleted = restore.metadata.deletionTimestamp !== undefined;
+  if (isDeleted && !restore.metadata.finalizers?.includes(RESTORE_FINALIZER)) return Done();
+  const { kube } = tools;
+  const now = new Date(tools.clock.now());
+  const world = await observeRestore(caches, kube, clusterId, restore, signal);
+  const step = isDeleted ? leave(world) : decideRestore(world);
+  const context = { kube, image, now };
+  if (isDeleted) {
+    await actRestore(world, step, context, signal);
+    await removeFinalizer(kube, vmRestores, restore, RESTORE_FINALIZER, signal);
+    return Done();
+  }
+  // Before the first effect that would stay behind.
+  if (step.kind === 'RecordPlan') await addFinalizer(kube, vmRestores, restore, RESTORE_FINALIZER, signal);
+  // An end is recorded when it is reached; everything else before it is begun.
+  if (endsWith(step)) await actRestore(world, step, context, signal);
+  const isNews = await record(caches, tools, world, step, signal);
+  if (!endsWith(step)) await actRestore(world, step, context, signal);
+  return outcomeOf(step, isNews);
 }
 
-/** What makes a VMRestore worth another look: itself, and the backup it names. */
-export function restoreSources(caches: Caches): readonly Source[] {
-  return [
-    watching(caches.restores),
-    watching(caches.backups, ({ key }) =>
-      caches.restores
-        .list(({ metadata, spec }) => `${metadata.namespace ?? ''}/${spec.source.backupName ?? ''}` === key)
-        .map(({ metadata }) => keyOf(metadata)),
-    ),
-    // They must be known before the first answer.
-    watching(caches.repositories, () => []),
-  ];
+/** A deleted restore takes back what it began, unless it is over. */
+function leave(world: RestoreWorld): RestoreStep {
+  return world.restore.status?.completedAt === undefined ? undo(world) : { kind: 'Succeed' };
+}
+
+async function record(
+  caches: Caches,
+  tools: Tools,
+  world: RestoreWorld,
+  step: RestoreStep,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (step.kind === 'Settled') return false;
+  const { restore } = world;
+  const status = restoreStatus(world, step, new Date(tools.clock.now()));
+  const said = status.conditions?.[0];
+  const before = restore.status?.conditions ?? [];
+  const isTold = said === undefined || conditionOf(before, said.type)?.reason === said.reason;
+  const events = said === undefined || isTold ? [] : [restoreEvent(step, said)];
+  // The finalizer may just have been written: the object in the cache is older, and the write retries on conflict.
+  return await report(tools, caches.restores, restore, { status, events }, writer, signal);
+}
+
+function outcomeOf(step: RestoreStep, isNews: boolean): Outcome {
+  switch (step.kind) {
+    case 'Settled':
+    case 'Succeed':
+    case 'Undo':
+      return Done();
+    case 'Wait':
+      return Waiting(
+        step.why.reason,
+        step.why.message,
+        step.needsPerson ? PERSON_LOOK_AGAIN_MS : LOOK_AGAIN_MS,
+      );
+    case 'RecordPlan':
+    case 'Fail':
+      // The write itself brings the key back.
+      return isNews ? Done() : Again(LOOK_AGAIN_MS);
+    case 'Check':
+    case 'CheckAgain':
+    case 'StopVm':
+    case 'MakeClaims':
+    case 'Write':
+    case 'Writing':
+    case 'MakeVm':
+    case 'SwitchDisks':
+    case 'StartVm':
+      return Again(LOOK_AGAIN_MS);
+  }
 }

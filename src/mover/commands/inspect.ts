@@ -2,20 +2,22 @@ import { resolve } from 'node:path';
 import { readArguments } from '../arguments.ts';
 import { ExitCode } from '../errors.ts';
 import { inspectBackup } from '../repository/inspect.ts';
+import { readManifest } from '../repository/manifest-file.ts';
 import { formatBytes, formatTable, writeResult } from '../terminal.ts';
 import type { World } from '../world.ts';
 
-const USAGE = 'inspect DIR [--json]';
+const USAGE = 'inspect DIR [--definitions] [--json]';
+const flag = { type: 'boolean', default: false } as const;
 
 /** Says what a backup holds, and whether all that a restore or the next incremental needs is there. */
 export async function run(args: readonly string[], world: World): Promise<ExitCode> {
-  const { values, positionals } = readArguments(
-    args,
-    { json: { type: 'boolean', default: false } },
-    1,
-    USAGE,
-  );
-  const result = await inspectBackup(resolve(positionals[0]!));
+  const { values, positionals } = readArguments(args, { definitions: flag, json: flag }, 1, USAGE);
+  const directory = resolve(positionals[0]!);
+  const inspected = await inspectBackup(directory);
+  const result =
+    values.definitions && inspected.backup
+      ? { ...inspected, definitions: (await readManifest(directory)).definitions }
+      : inspected;
   const rows = result.volumes.map(
     ({ name, type, virtualSizeBytes, dataBytes, chainLength, reason, message }) =>
       reason

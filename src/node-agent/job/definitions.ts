@@ -2,7 +2,7 @@ import { stringify } from 'yaml';
 import { z } from 'zod';
 import { type KindOf, ObjectMeta } from '../../crds/api.ts';
 import { persistentVolumeClaims } from '../../crds/core.ts';
-import { virtualMachines } from '../../crds/kubevirt.ts';
+import { virtualMachineInstances, virtualMachines } from '../../crds/kubevirt.ts';
 import { claimNameOf } from '../../domain/volumes.ts';
 import { NotFound } from '../../kube/errors.ts';
 import type { Kind, KubeObject, Ref } from '../../kube/kind.ts';
@@ -56,7 +56,12 @@ export async function readDefinitions(
       throw new AttemptFailed('DiskReplaced', message);
     }),
   );
-  const objects = { virtualMachine: lasting(machine), persistentVolumeClaims: persistent.map(lasting) };
+  const instance = await get(virtualMachineInstances, { namespace, name: backup.spec.vmName });
+  const objects = {
+    virtualMachine: lasting(machine),
+    persistentVolumeClaims: persistent.map(lasting),
+    identity: identityOf(instance),
+  };
   return {
     vmUid: machine.metadata.uid ?? '',
     objects,
@@ -74,6 +79,33 @@ export async function readDefinitions(
 /** The same kind, unparsed: a restore wants every field, not only those that we read. */
 function whole(kind: KindOf<unknown>): Kind {
   return { ...kind, parse: (raw) => Whole.parse(raw) };
+}
+
+const Effective = z.object({
+  spec: z.object({
+    domain: z
+      .object({
+        firmware: z.object({ uuid: z.string().optional(), serial: z.string().optional() }).optional(),
+      })
+      .optional(),
+  }),
+  status: z
+    .object({
+      interfaces: z.array(z.object({ name: z.string().optional(), mac: z.string().optional() })).optional(),
+    })
+    .optional(),
+});
+
+/** What guest and network know the VM by. KubeVirt makes up what the VM leaves open, and only the instance tells. */
+function identityOf(instance: KubeObject): object {
+  const { spec, status } = Effective.parse(instance);
+  const macs = (status?.interfaces ?? []).flatMap(({ name, mac }) =>
+    name && mac ? [[name, mac] as const] : [],
+  );
+  return {
+    ...(spec.domain?.firmware && { firmware: spec.domain.firmware }),
+    ...(macs.length > 0 && { macAddresses: Object.fromEntries(macs) }),
+  };
 }
 
 /** Without what the API server writes for itself. */

@@ -1,0 +1,184 @@
+import { z } from 'zod';
+import { persistentVolumeClaims } from '../../crds/core.ts';
+import { virtualMachines } from '../../crds/kubevirt.ts';
+import { type PlannedClaim, type VMRestore, vmRestores } from '../../crds/vmrestore.ts';
+import { REPOSITORY_PATH, targetPath } from '../../domain/job/mover-pod.ts';
+import type { RestoreStep, RestoreWorld } from '../../domain/restore/decide.ts';
+import { StoredVm } from '../../domain/restore/inspection.ts';
+import { checkJobName, restoreLabels, RESTORE_LABEL, writeJobName } from '../../domain/restore/names.ts';
+import { newVm } from '../../domain/restore/new-vm.ts';
+import type { RestoreSource } from '../../domain/restore/source.ts';
+import { type PatchStep, setRunStrategy, switchDisks } from '../../domain/restore/switch-disks.ts';
+import type { Kube } from '../../kube/client.ts';
+import { AlreadyExists, NotFound } from '../../kube/errors.ts';
+import type { Kind, KubeObject } from '../../kube/kind.ts';
+import { ensureJob, removeJob } from '../job/mover-jobs.ts';
+
+/** What an effect needs besides the step. */
+export interface ActContext {
+  readonly kube: Kube;
+  /** The image of the Jobs. */
+  readonly image: string;
+  readonly now: Date;
+}
+
+/** The whole VM, unparsed but for what is looked at. */
+const wholeVms: Kind<KubeObject & StoredVm> = { ...virtualMachines, parse: (raw) => WholeVm.parse(raw) };
+const WholeVm = StoredVm.extend({
+  metadata: z.looseObject({
+    ...StoredVm.shape.metadata.shape,
+    namespace: z.string().optional(),
+    resourceVersion: z.string().optional(),
+  }),
+});
+
+/** Carries a step out. Each begins or continues: done twice, it changes nothing the second time. */
+export async function actRestore(
+  { restore, jobs }: RestoreWorld,
+  step: RestoreStep,
+  context: ActContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const { kube, now } = context;
+  const { namespace } = restore.metadata;
+  const plan = restore.status?.plan;
+  switch (step.kind) {
+    case 'Check':
+      return await ensureJob(kube, jobFor(restore, step.source, context.image), signal);
+    case 'CheckAgain':
+      return await removeJob(kube, { namespace, name: checkJobName(restore) }, signal);
+    case 'MakeClaims':
+      for (const claim of step.claims) await makeClaim(kube, restore, claim, signal);
+      return;
+    case 'Write':
+      for (const claim of step.claims)
+        await ensureJob(kube, jobFor(restore, step.source, context.image, claim), signal);
+      return;
+    case 'MakeVm':
+      if (plan !== undefined)
+        await ignoring(AlreadyExists, () =>
+          kube.create(
+            virtualMachines,
+            newVm(restore, plan, step.inspection.definitions, now.toISOString()),
+            signal,
+          ),
+        );
+      return;
+    case 'SwitchDisks':
+      if (plan !== undefined)
+        await patchVm(kube, restore, step.vmName, (vm) => switchDisks(vm, plan, now.toISOString()), signal);
+      return;
+    case 'StopVm':
+      return await patchVm(kube, restore, step.vmName, (vm) => setRunStrategy(vm, 'Halted'), signal);
+    case 'StartVm':
+      return await patchVm(kube, restore, step.vmName, (vm) => setRunStrategy(vm, step.runStrategy), signal);
+    case 'Undo': {
+      for (const name of jobs.keys()) await removeJob(kube, { namespace, name }, signal);
+      for (const name of step.claims)
+        await kube.delete(persistentVolumeClaims, { namespace, name }, {}, signal);
+      const { startVm } = step;
+      if (startVm !== undefined)
+        await ignoring(NotFound, () =>
+          patchVm(kube, restore, startVm.vmName, (vm) => setRunStrategy(vm, startVm.runStrategy), signal),
+        );
+      return;
+    }
+    case 'Succeed':
+      for (const name of jobs.keys()) await removeJob(kube, { namespace, name }, signal);
+      return;
+    case 'RecordPlan':
+      // A dry run has nothing more to ask the check.
+      if (step.isDryRun) await removeJob(kube, { namespace, name: checkJobName(restore) }, signal);
+      return;
+    case 'Settled':
+    case 'Wait':
+    case 'Writing':
+    case 'Fail':
+      return;
+  }
+}
+
+/** The Job that checks the backup, or that writes one claim. It sees the backups of one namespace, and cannot change them. */
+function jobFor(
+  restore: VMRestore,
+  { repository, path }: RestoreSource,
+  image: string,
+  claim?: PlannedClaim,
+) {
+  const { namespace = '', name, uid } = restore.metadata;
+  const [cluster, from, ...rest] = path.split('/');
+  const directory = `${REPOSITORY_PATH}/${rest.join('/')}`;
+  const args =
+    claim === undefined
+      ? ['inspect', directory, '--definitions', '--json']
+      : // It is our own claim: what an earlier pod left in it is of no use to anybody.
+        [
+          'restore',
+          '--from',
+          directory,
+          '--volume',
+          claim.volume,
+          '--to',
+          targetPath(claim),
+          '--overwrite',
+          '--json',
+        ];
+  return {
+    namespace,
+    name: claim === undefined ? checkJobName(restore) : writeJobName(restore, claim.volume),
+    labels: restoreLabels(restore),
+    owner: { apiVersion: vmRestores.apiVersion, kind: vmRestores.kind, name, uid },
+    image,
+    args,
+    repository: { spec: repository.spec, subdirectory: `${cluster}/${from}`, readOnly: true },
+    ...(claim && { disk: claim }),
+  };
+}
+
+/** A claim has no owner: whoever deletes the VMRestore does not want to lose the disks. */
+async function makeClaim(
+  kube: Kube,
+  restore: VMRestore,
+  claim: PlannedClaim,
+  signal: AbortSignal,
+): Promise<void> {
+  const { claimName, accessModes, volumeMode, storageClassName, requestBytes } = claim;
+  const object = {
+    metadata: {
+      namespace: restore.metadata.namespace,
+      name: claimName,
+      labels: { [RESTORE_LABEL]: restore.metadata.uid },
+      // CDI keeps its hands off a claim that is filled already.
+      annotations: { 'cdi.kubevirt.io/storage.prePopulated': claim.volume },
+    },
+    spec: {
+      accessModes,
+      volumeMode,
+      ...(storageClassName !== undefined && { storageClassName }),
+      resources: { requests: { storage: String(requestBytes) } },
+    },
+  };
+  await ignoring(AlreadyExists, () => kube.create(persistentVolumeClaims, object, signal));
+}
+
+async function patchVm(
+  kube: Kube,
+  { metadata: { namespace } }: VMRestore,
+  name: string,
+  change: (vm: StoredVm) => readonly PatchStep[],
+  signal: AbortSignal,
+): Promise<void> {
+  const operations = change(await kube.get(wholeVms, { namespace, name }, signal));
+  if (operations.length > 0) await kube.patch(virtualMachines, { namespace, name }, operations, signal);
+}
+
+async function ignoring(
+  known: typeof AlreadyExists | typeof NotFound,
+  effect: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await effect();
+  } catch (error) {
+    if (!(error instanceof known)) throw error;
+  }
+}

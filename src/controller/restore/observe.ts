@@ -1,0 +1,54 @@
+import type { VMRestore } from '../../crds/vmrestore.ts';
+import { eventIn } from '../../domain/job/job-standing.ts';
+import type { RestoreWorld } from '../../domain/restore/decide.ts';
+import { Inspection } from '../../domain/restore/inspection.ts';
+import { checkJobName, RESTORE_LABEL } from '../../domain/restore/names.ts';
+import type { Kube } from '../../kube/client.ts';
+import type { Caches } from '../caches.ts';
+import { logOfJob, lookAtJob } from '../job/mover-jobs.ts';
+
+/** Gathers what the decision on one restore looks at. */
+export async function observeRestore(
+  caches: Caches,
+  kube: Kube,
+  clusterId: string,
+  restore: VMRestore,
+  signal: AbortSignal,
+): Promise<RestoreWorld> {
+  const { namespace, uid } = restore.metadata;
+  const { backupName, repositoryPath } = restore.spec.source;
+  const backup = backupName === undefined ? undefined : caches.backups.get({ namespace, name: backupName });
+  const repositoryName = backup?.spec.repository ?? repositoryPath?.repository;
+  const { newVM, inPlace } = restore.spec.target;
+  const vmName = newVM?.name ?? inPlace?.vmName;
+  const ours = caches.jobs.list(
+    ({ metadata }) => metadata.namespace === namespace && metadata.labels?.[RESTORE_LABEL] === uid,
+  );
+  const jobs = await Promise.all(
+    ours.map(
+      async ({ metadata }) => [metadata.name, await lookAtJob(caches, kube, metadata, signal)] as const,
+    ),
+  );
+  const standings = new Map(jobs);
+  const check = { namespace, name: checkJobName(restore) };
+  const claims = caches.views.claimsIn(namespace ?? '').map((claim) => [claim.metadata.name, claim] as const);
+  return {
+    restore,
+    backup,
+    repository: repositoryName === undefined ? undefined : caches.repositories.get({ name: repositoryName }),
+    clusterId,
+    jobs: standings,
+    inspection:
+      standings.get(check.name)?.kind === 'Succeeded'
+        ? readInspection(await logOfJob(caches, kube, check, signal))
+        : undefined,
+    claims: new Map(claims),
+    vm: vmName === undefined ? undefined : caches.vms.get({ namespace, name: vmName }),
+    vmi: vmName === undefined ? undefined : caches.vmis.get({ namespace, name: vmName }),
+  };
+}
+
+function readInspection(log: string | undefined): Inspection | undefined {
+  const read = Inspection.safeParse(eventIn(log ?? '', 'result'));
+  return read.success ? read.data : undefined;
+}

@@ -1,0 +1,152 @@
+import type { RestorePhase, VMRestore, VMRestoreStatus } from '../../crds/vmrestore.ts';
+import { humanSize } from '../../domain/columns.ts';
+import type { RestoreStep, RestoreWorld } from '../../domain/restore/decide.ts';
+import { restoreProgress } from '../../domain/restore/progress.ts';
+import { clip } from '../../domain/why.ts';
+import { conditionsFor, type Desired } from '../../kube/conditions.ts';
+
+/**
+ * The status of a restore that is about to do this step.
+ * @param now for the conditions' transition times, and for the rate
+ */
+export function restoreStatus(world: RestoreWorld, step: RestoreStep, now: Date): Partial<VMRestoreStatus> {
+  const { restore } = world;
+  const { status, metadata } = restore;
+  const generation = metadata.generation ?? 0;
+  const plan = step.kind === 'RecordPlan' ? step.plan : status?.plan;
+  const isOver = endsWith(step);
+  const startedAt = status?.startedAt ?? (step.kind === 'Write' ? now.toISOString() : undefined);
+  const failure = step.kind === 'Fail' ? { ...step.why, message: clip(step.why.message) } : status?.failure;
+  return {
+    observedGeneration: generation,
+    conditions: [...conditionsFor(status?.conditions ?? [], [desired(restore, step)], { generation, now })],
+    phase: phaseOf(restore, step),
+    plan,
+    failure,
+    startedAt,
+    ...(isOver && { completedAt: now.toISOString() }),
+    ...(plan !== undefined && startedAt !== undefined && figures(world, step, startedAt, now)),
+  };
+}
+
+/** A step after which nothing follows. */
+export function endsWith(step: RestoreStep): boolean {
+  return step.kind === 'Succeed' || step.kind === 'Undo' || (step.kind === 'RecordPlan' && step.isDryRun);
+}
+
+function figures(
+  { restore, jobs }: RestoreWorld,
+  step: RestoreStep,
+  startedAt: string,
+  now: Date,
+): Partial<VMRestoreStatus> {
+  const plan = restore.status?.plan;
+  if (plan === undefined || restore.status?.failure !== undefined) return {};
+  const { volumes, percent, bytesPerSecond, secondsLeft } = restoreProgress(
+    restore,
+    plan,
+    jobs,
+    startedAt,
+    now.getTime(),
+  );
+  const isOver = step.kind === 'Succeed';
+  return {
+    volumes: [...volumes],
+    percent,
+    ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+    ...(secondsLeft !== undefined && !isOver && { secondsLeft }),
+  };
+}
+
+function desired(restore: VMRestore, step: RestoreStep): Desired {
+  switch (step.kind) {
+    case 'Wait':
+      return { type: step.needsPerson ? 'Stalled' : 'Reconciling', status: 'True', ...step.why };
+    case 'Fail':
+      return reconciling('Undoing', `${step.why.reason}: ${step.why.message}`);
+    case 'Undo': {
+      const { reason = 'Deleted', message = 'The VMRestore was deleted.' } = restore.status?.failure ?? {};
+      return { type: 'Stalled', status: 'True', reason, message };
+    }
+    case 'RecordPlan':
+      return step.isDryRun
+        ? {
+            type: 'Ready',
+            status: 'True',
+            reason: 'DryRun',
+            message: `Nothing was changed. It would restore ${told(step.plan)}.`,
+          }
+        : reconciling('Planned', `Restores ${told(step.plan)}.`);
+    case 'Succeed':
+    case 'Settled':
+      return { type: 'Ready', status: 'True', reason: 'Succeeded', message: succeeded(restore) };
+    case 'Check':
+    case 'CheckAgain':
+      return reconciling('Checking', 'Looks whether all that the backup needs is in the repository.');
+    case 'StopVm':
+      return reconciling('VMStopping', `Stops VirtualMachine '${step.vmName}'.`);
+    case 'MakeClaims':
+    case 'Write':
+    case 'Writing':
+      return reconciling(
+        'Writing',
+        'Writes the disks; every block is proven by its sum before it is written.',
+      );
+    case 'MakeVm':
+    case 'SwitchDisks':
+    case 'StartVm':
+      return reconciling('Finishing', 'All disks are written; puts the virtual machine onto them.');
+  }
+}
+
+function reconciling(reason: string, message: string): Desired {
+  return { type: 'Reconciling', status: 'True', reason, message: clip(message) };
+}
+
+function told({ claims, vmName, pointInTime }: NonNullable<VMRestoreStatus['plan']>): string {
+  const bytes = claims.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const disks = claims.map(({ volume, claimName }) => `${volume} to claim ${claimName}`).join(', ');
+  const vm = vmName === undefined ? '' : `, for VirtualMachine ${vmName}`;
+  const when = pointInTime === undefined ? '' : `, as of ${pointInTime}`;
+  return `${humanSize(bytes)}: ${disks}${vm}${when}`;
+}
+
+function succeeded({ spec, status }: VMRestore): string {
+  const plan = status?.plan;
+  if (plan === undefined) return 'Done.';
+  if (spec.dryRun) return `Nothing was changed. It would restore ${told(plan)}.`;
+  const kept = plan.claims.flatMap(({ replaces }) => replaces ?? []);
+  const old =
+    kept.length === 0
+      ? ''
+      : ` The disks of before are kept as claims ${kept.join(', ')}: delete them when you need them no more.`;
+  return clip(`Restored ${told(plan)}.${old}`);
+}
+
+function phaseOf(restore: VMRestore, step: RestoreStep): RestorePhase {
+  switch (step.kind) {
+    case 'Fail':
+    case 'Undo':
+      return 'Failed';
+    case 'Succeed':
+      return 'Succeeded';
+    case 'Settled':
+      return restore.status?.phase ?? 'Succeeded';
+    case 'RecordPlan':
+      return step.isDryRun ? 'Succeeded' : 'Writing';
+    case 'Check':
+    case 'CheckAgain':
+      return 'Checking';
+    case 'Wait':
+      return restore.status?.phase ?? 'Pending';
+    case 'StopVm':
+    case 'MakeClaims':
+    case 'Write':
+    case 'Writing':
+      return 'Writing';
+    case 'MakeVm':
+    case 'SwitchDisks':
+    case 'StartVm':
+      return 'Finishing';
+  }
+}

@@ -1,0 +1,26 @@
+import type { VMRestore } from '../../crds/vmrestore.ts';
+import { fitName } from '../short-hash.ts';
+import { uid8 } from '../names.ts';
+
+/** On everything that a VMRestore makes: its UID. What bears it is ours to finish, and to remove if it fails. */
+export const RESTORE_LABEL = 'backup.tidemark.dev/restore';
+/** On a VM whose disks were put back: when, RFC 3339. Bitmaps that began before tell nothing any more. */
+export const RESTORED_AT_ANNOTATION = 'backup.tidemark.dev/restored-at';
+/** Keeps a VMRestore until what it began is undone. */
+export const RESTORE_FINALIZER = 'backup.tidemark.dev/restore';
+
+const NAME_LENGTH = 63;
+
+/** The Job that looks at the backup before anything is changed. */
+export function checkJobName({ metadata }: VMRestore): string {
+  return fitName(`${fitName(metadata.name, 40)}-${uid8(metadata.uid)}-check`, NAME_LENGTH);
+}
+
+/** The Job that writes one volume. */
+export function writeJobName({ metadata }: VMRestore, volume: string): string {
+  return fitName(`${fitName(metadata.name, 30)}-${uid8(metadata.uid)}-write-${volume}`, NAME_LENGTH);
+}
+
+export function restoreLabels({ metadata }: VMRestore): Readonly<Record<string, string>> {
+  return { [RESTORE_LABEL]: metadata.uid };
+}
