@@ -21,6 +21,8 @@ export interface Installation extends AsyncDisposable {
   /** Root of the repository `nas`. */
   readonly repository: string;
   readonly directory: string;
+  /** The bundles, as the image has them. */
+  readonly programs: string;
   /** How a mover is started by hand. */
   readonly mover: readonly string[];
   /** How `kubectl tidemark` is, as the administrator. */
@@ -104,6 +106,7 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     mover: [process.execPath, join(bundles, 'mover.js')],
     cli: [process.execPath, join(bundles, 'kubectl-tidemark.js'), '--kubeconfig', cluster.kubeconfigPath],
     directory: scratch.path,
+    programs: bundles,
     controller,
     get agent() {
       return agent;

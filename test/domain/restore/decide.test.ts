@@ -1,0 +1,254 @@
+import { array, assert, boolean, constantFrom, property } from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { PersistentVolumeClaim } from '../../../src/crds/core.ts';
+import type { VirtualMachine } from '../../../src/crds/kubevirt.ts';
+import type { VMRestore } from '../../../src/crds/vmrestore.ts';
+import type { JobStanding } from '../../../src/domain/job/job-standing.ts';
+import { decideRestore, type RestoreStep, type RestoreWorld } from '../../../src/domain/restore/decide.ts';
+import { checkJobName, writeJobName } from '../../../src/domain/restore/names.ts';
+import { newVm } from '../../../src/domain/restore/new-vm.ts';
+import { switchDisks } from '../../../src/domain/restore/switch-disks.ts';
+import { repository } from '../builders.ts';
+import { claimsOnly, existingClaim, inPlace, inspection, newVM, restore, UID, vm } from './builders.ts';
+
+const vmi = { metadata: { name: 'db', namespace: 'shop', uid: 'vmi' } };
+
+/** A cluster as far as a restore sees it: each step is carried out as the controller does, and Jobs come to their end. */
+class Cluster {
+  restore: VMRestore;
+  jobs = new Map<string, JobStanding>();
+  claims = new Map<string, PersistentVolumeClaim>();
+  vm: VirtualMachine | undefined;
+  isRunning: boolean;
+  isLogLost = false;
+
+  constructor(asked: VMRestore, there: VirtualMachine | undefined) {
+    this.restore = asked;
+    this.vm = there;
+    this.isRunning = there?.spec.runStrategy === 'Always';
+  }
+
+  world(): RestoreWorld {
+    const isChecked = this.jobs.get(checkJobName(this.restore))?.kind === 'Succeeded';
+    return {
+      restore: this.restore,
+      backup: undefined,
+      repository: repository(),
+      clusterId: 'cluster',
+      jobs: this.jobs,
+      inspection: isChecked && !this.isLogLost ? inspection() : undefined,
+      claims: this.claims,
+      vm: this.vm,
+      vmi: this.isRunning ? vmi : undefined,
+    };
+  }
+
+  #status(changes: VMRestore['status']): void {
+    this.restore = { ...this.restore, status: { ...this.restore.status, ...changes } };
+  }
+
+  /** @param isCut whether the controller dies after the first effect of the step, before the others and before the record */
+  carryOut(step: RestoreStep, isCut: boolean): void {
+    const some = <T>(all: readonly T[]): readonly T[] => (isCut ? all.slice(0, 1) : all);
+    const plan = this.restore.status?.plan;
+    switch (step.kind) {
+      case 'Check':
+        this.jobs.set(checkJobName(this.restore), { kind: 'Running', progress: undefined });
+        return;
+      case 'CheckAgain':
+        this.jobs.delete(checkJobName(this.restore));
+        this.isLogLost = false;
+        return;
+      case 'RecordPlan':
+        if (!isCut) this.#status({ plan: step.plan, ...(step.isDryRun && { completedAt: 'now' }) });
+        return;
+      case 'MakeClaims':
+        for (const { claimName } of some(step.claims))
+          this.claims.set(claimName, existingClaim(claimName, UID));
+        return;
+      case 'Write':
+        for (const { volume } of some(step.claims))
+          this.jobs.set(writeJobName(this.restore, volume), { kind: 'Running', progress: undefined });
+        return;
+      case 'MakeVm':
+        if (plan) {
+          const made = newVm(this.restore, plan, step.inspection.definitions, 'now');
+          this.vm ??= { ...made, metadata: { ...made.metadata, uid: 'new' } } as unknown as VirtualMachine;
+        }
+        return;
+      case 'StopVm':
+        this.#run('Halted');
+        return;
+      case 'SwitchDisks': {
+        const turned = switchDisks(this.vm as never, plan!, 'now').find(
+          ({ path }) => path.endsWith('/volumes') && true,
+        );
+        expect(turned).toBeDefined();
+        const volumes = plan!.claims.map(({ volume, claimName }) => ({
+          name: volume,
+          persistentVolumeClaim: { claimName },
+        }));
+        this.vm = { ...this.vm!, spec: { ...this.vm!.spec, template: { spec: { volumes } } } };
+        return;
+      }
+      case 'StartVm':
+        this.#run(step.runStrategy as 'Always');
+        return;
+      case 'Fail':
+        if (!isCut) this.#status({ failure: step.why });
+        return;
+      case 'Undo':
+        this.jobs.clear();
+        for (const name of some(step.claims)) this.claims.delete(name);
+        if (isCut) return;
+        if (step.startVm) this.#run('Always');
+        this.#status({ completedAt: 'now' });
+        return;
+      case 'Succeed':
+        if (isCut) return;
+        this.jobs.clear();
+        this.#status({ completedAt: 'now' });
+        return;
+      case 'Settled':
+      case 'Wait':
+      case 'Writing':
+        return;
+    }
+  }
+
+  #run(runStrategy: 'Always' | 'Halted'): void {
+    this.vm = { ...this.vm!, spec: { ...this.vm!.spec, runStrategy } };
+  }
+
+  /** Time passes: Jobs end, and KubeVirt does what the VM says. */
+  pass(failing: string | undefined): void {
+    for (const [name, { kind }] of this.jobs) {
+      if (kind !== 'Running') continue;
+      const why = { reason: 'TargetFull', message: 'full' };
+      this.jobs.set(name, name === failing ? { kind: 'Failed', why } : { kind: 'Succeeded' });
+    }
+    this.isRunning = this.vm?.spec.runStrategy === 'Always';
+  }
+}
+
+function live(cluster: Cluster, cuts: readonly boolean[], failing?: string): readonly string[] {
+  const steps: string[] = [];
+  for (let turn = 0; turn < 60; turn++) {
+    const step = decideRestore(cluster.world());
+    steps.push(step.kind);
+    if (step.kind === 'Settled') return steps;
+    cluster.carryOut(step, cuts[turn] ?? false);
+    cluster.pass(failing);
+  }
+  throw new Error(`does not come to an end: ${steps.join(', ')}`);
+}
+
+const targets = [
+  ['a new VM', newVM, undefined],
+  ['in place, of a VM that runs', inPlace, vm()],
+  ['in place, of a VM that is halted', inPlace, vm({ runStrategy: 'Halted' })],
+  ['claims alone', claimsOnly, undefined],
+] as const;
+
+describe('a restore takes its steps in order', () => {
+  test.each([
+    ['a new VM', newVM, undefined, 'Check RecordPlan MakeClaims Write MakeVm Succeed Settled'],
+    ['claims alone', claimsOnly, undefined, 'Check RecordPlan MakeClaims Write Succeed Settled'],
+    [
+      'in place',
+      inPlace,
+      vm(),
+      'Check RecordPlan StopVm MakeClaims Write SwitchDisks StartVm Succeed Settled',
+    ],
+  ])('to %s', (_, target, there, expected) => {
+    expect(live(new Cluster(restore(target), there), []).join(' ')).toBe(expected);
+  });
+
+  test('and a dry run only two', () => {
+    const cluster = new Cluster(restore(newVM, { dryRun: true }), undefined);
+    expect(live(cluster, [])).toEqual(['Check', 'RecordPlan', 'Settled']);
+    expect(cluster.claims.size).toBe(0);
+  });
+});
+
+describe('killed at any step', () => {
+  test.each(targets)('a restore to %s ends as if nothing had been', (_, target, there) => {
+    const undisturbed = new Cluster(restore(target), there);
+    live(undisturbed, []);
+    assert(
+      property(array(boolean(), { maxLength: 30 }), (cuts) => {
+        const cluster = new Cluster(restore(target), there);
+        live(cluster, cuts);
+        expect(cluster).toEqual(undisturbed);
+      }),
+    );
+  });
+
+  test.each(targets)('a failed restore to %s leaves the world as it was', (_, target, there) => {
+    const asked = restore(target);
+    assert(
+      property(array(boolean(), { maxLength: 30 }), constantFrom('root', 'data'), (cuts, volume) => {
+        const cluster = new Cluster(asked, there);
+        live(cluster, cuts, writeJobName(asked, volume));
+        expect(cluster.restore.status?.failure).toMatchObject({ reason: 'TargetFull' });
+        expect([cluster.claims.size, cluster.jobs.size]).toEqual([0, 0]);
+        expect(cluster.vm?.spec).toEqual(there?.spec);
+      }),
+    );
+  });
+});
+
+describe('a restore', () => {
+  /** One that has its plan, and whatever is said otherwise. */
+  function planned(target: VMRestore['spec']['target'], there?: VirtualMachine): Cluster {
+    const cluster = new Cluster(restore(target), there);
+    while (cluster.restore.status?.plan === undefined) {
+      cluster.carryOut(decideRestore(cluster.world()), false);
+      cluster.pass(undefined);
+    }
+    return cluster;
+  }
+
+  test('in place waits for whoever stops the VM, unless it may do so itself', () => {
+    const cluster = planned({ inPlace: { vmName: 'db', stopVM: false } }, vm());
+    expect(decideRestore(cluster.world())).toMatchObject({
+      kind: 'Wait',
+      needsPerson: true,
+      why: { reason: 'VMRunning' },
+    });
+  });
+
+  test('in place writes nothing while the VM still stops', () => {
+    const cluster = planned(inPlace, vm());
+    cluster.carryOut({ kind: 'StopVm', vmName: 'db' }, false);
+    expect(decideRestore(cluster.world())).toMatchObject({ kind: 'Wait', why: { reason: 'VMStopping' } });
+  });
+
+  test('leaves a claim alone that someone made since the plan', () => {
+    const cluster = planned(newVM);
+    cluster.claims.set('db-2-root', existingClaim('db-2-root'));
+    cluster.carryOut(decideRestore(cluster.world()), false);
+    expect(decideRestore(cluster.world())).toMatchObject({ kind: 'Fail', why: { reason: 'ClaimExists' } });
+    expect(cluster.claims.get('db-2-root')?.metadata.labels).toEqual({});
+  });
+
+  test('asks again when the answer of the check is lost', () => {
+    const cluster = new Cluster(restore(newVM), undefined);
+    cluster.isLogLost = true;
+    expect(live(cluster, []).slice(0, 4)).toEqual(['Check', 'CheckAgain', 'Check', 'RecordPlan']);
+  });
+
+  test('never removes the claims that a VM stands on', () => {
+    const cluster = planned(inPlace, vm());
+    while (decideRestore(cluster.world()).kind !== 'StartVm') {
+      cluster.carryOut(decideRestore(cluster.world()), false);
+      cluster.pass(undefined);
+    }
+    cluster.carryOut({ kind: 'Fail', why: { reason: 'Any', message: 'any' } }, false);
+    expect(decideRestore(cluster.world())).toMatchObject({
+      kind: 'Undo',
+      claims: [],
+      startVm: { runStrategy: 'Always' },
+    });
+  });
+});

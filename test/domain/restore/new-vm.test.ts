@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest';
+import { newVm } from '../../../src/domain/restore/new-vm.ts';
+import { planRestore } from '../../../src/domain/restore/plan.ts';
+import { inspection, newVM, restore, source, UID } from './builders.ts';
+
+const NOW = '2026-11-24T00:00:00Z';
+
+function made(identity: 'New' | 'Keep', spec: object = {}) {
+  const asked = restore({ newVM: { ...newVM.newVM, identity } }, spec);
+  const found = inspection();
+  const plan = planRestore({ restore: asked, source, inspection: found, claims: new Map(), vm: undefined });
+  if ('reason' in plan) throw new Error(plan.message);
+  return newVm(asked, plan, found.definitions, NOW);
+}
+
+describe('the new VM', () => {
+  test('stands on the restored claims, and imports nothing anew', () => {
+    const { spec } = made('New');
+    expect(spec).not.toHaveProperty('dataVolumeTemplates');
+    expect(spec).toMatchObject({
+      runStrategy: 'Halted',
+      template: {
+        spec: {
+          volumes: [
+            { name: 'root', persistentVolumeClaim: { claimName: 'db-2-root' } },
+            { name: 'data', persistentVolumeClaim: { claimName: 'db-2-data' } },
+            { name: 'cloud', cloudInitNoCloud: { userData: 'x' } },
+          ],
+        },
+      },
+    });
+    expect(spec).not.toHaveProperty('running');
+  });
+
+  test('takes its instancetype as it is today: the revision went with the old VM', () => {
+    expect(made('New').spec).toMatchObject({ instancetype: { name: 'large' } });
+    expect(JSON.stringify(made('New').spec)).not.toContain('revisionName');
+  });
+
+  test('has no disk without a volume', () => {
+    const { spec } = made('New', { volumes: ['root'] });
+    expect(spec).toMatchObject({
+      template: { spec: { domain: { devices: { disks: [{ name: 'root' }, { name: 'cloud' }] } } } },
+    });
+  });
+
+  test('gets a new identity, so that it can run beside the original', () => {
+    const text = JSON.stringify(made('New').spec);
+    expect(text).not.toMatch(/stored-uuid|effective-uuid|serial|macAddress/);
+    expect(text).toContain('"masquerade"');
+  });
+
+  test('or keeps what the guest and the network knew it by', () => {
+    expect(made('Keep').spec).toMatchObject({
+      template: {
+        spec: {
+          domain: {
+            firmware: { uuid: 'effective-uuid', serial: 'effective-serial' },
+            devices: { interfaces: [{ name: 'default', macAddress: '02:00:00:00:00:99' }] },
+          },
+        },
+      },
+    });
+  });
+
+  test('says that it was restored, and keeps the notes that people made', () => {
+    expect(made('New').metadata).toEqual({
+      name: 'db-2',
+      namespace: 'shop',
+      labels: { app: 'db', 'backup.tidemark.dev/restore': UID },
+      annotations: { note: 'kept', 'backup.tidemark.dev/restored-at': NOW },
+    });
+  });
+});

@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest';
+import type { RestorePlan } from '../../../src/crds/vmrestore.ts';
+import { planRestore, type PlanQuestion } from '../../../src/domain/restore/plan.ts';
+import {
+  claimsOnly,
+  existingClaim,
+  GiB,
+  inPlace,
+  inspection,
+  newVM,
+  restore,
+  source,
+  UID,
+  vm,
+} from './builders.ts';
+
+function ask(changes: Partial<PlanQuestion> = {}): PlanQuestion {
+  return {
+    restore: restore(newVM),
+    source,
+    inspection: inspection(),
+    claims: new Map(),
+    vm: undefined,
+    ...changes,
+  };
+}
+
+function planned(changes: Partial<PlanQuestion> = {}): RestorePlan {
+  const plan = planRestore(ask(changes));
+  if ('reason' in plan) throw new Error(plan.message);
+  return plan;
+}
+
+describe('a plan', () => {
+  test('gives each disk a claim like the one it had', () => {
+    expect(planned().claims).toEqual([
+      {
+        volume: 'root',
+        claimName: 'db-2-root',
+        sizeBytes: 10 * GiB,
+        requestBytes: 11 * GiB,
+        volumeMode: 'Block',
+        accessModes: ['ReadWriteMany'],
+        storageClassName: 'ceph',
+      },
+      expect.objectContaining({ volume: 'data', claimName: 'db-2-data', volumeMode: 'Filesystem' }),
+    ]);
+  });
+
+  test('makes room for a file system where nobody knows what the claim was', () => {
+    const { claims } = planned({ inspection: inspection({ persistentVolumeClaims: [] }) });
+    expect(claims[0]).toMatchObject({
+      requestBytes: Math.ceil(10 * GiB * 1.06),
+      accessModes: ['ReadWriteOnce'],
+    });
+    expect(claims[0]).not.toHaveProperty('storageClassName');
+  });
+
+  test.each([
+    ['the class that is mapped', { ceph: 'ssd', '*': 'slow' }, 'ssd'],
+    ['the one for all others', { nfs: 'ssd', '*': 'slow' }, 'slow'],
+    ['the one it had', { nfs: 'ssd' }, 'ceph'],
+  ])('takes %s', (_, storageClassMap, expected) => {
+    expect(planned({ restore: restore(newVM, { storageClassMap }) }).claims[0]?.storageClassName).toBe(
+      expected,
+    );
+  });
+
+  test('names the claims of each target differently, and in place those that they replace', () => {
+    const names = (target: object, changes: Partial<PlanQuestion> = {}) =>
+      planned({ restore: restore(target), ...changes }).claims.map(({ claimName }) => claimName);
+    expect(names(claimsOnly)).toEqual(['restored-root', 'restored-data']);
+    expect(names(inPlace, { vm: vm() })).toEqual(['db-root-dddddddd', 'db-data-dddddddd']);
+    const replaced = planned({ restore: restore(inPlace), vm: vm() }).claims.map(({ replaces }) => replaces);
+    expect(replaced).toEqual(['db-root', 'db-data']);
+  });
+
+  test('restores only the volumes that are asked for, and says what the new VM will lack', () => {
+    const plan = planned({ restore: restore(newVM, { volumes: ['root'] }) });
+    expect(plan.claims.map(({ volume }) => volume)).toEqual(['root']);
+    expect(plan.leftOut).toEqual(['volume data: not restored, so the new VM does not have it']);
+  });
+
+  test.each([
+    ['Always', { runStrategy: 'Always' }, 'Always'],
+    ['the older running: true', { runStrategy: undefined, running: true }, 'Always'],
+    ['neither', { runStrategy: undefined }, 'Halted'],
+  ] as const)('in place remembers how the VM ran: %s', (_, spec, expected) => {
+    expect(planned({ restore: restore(inPlace), vm: vm(spec) }).runStrategy).toBe(expected);
+  });
+});
+
+describe('nothing is touched', () => {
+  const tpm = { devices: { tpm: { persistent: true } } };
+  const efi = { firmware: { bootloader: { efi: { persistent: true } } } };
+  test.each<[string, Partial<PlanQuestion>, string]>([
+    [
+      'when a volume is not in the backup',
+      { restore: restore(newVM, { volumes: ['swap'] }) },
+      'VolumeNotInBackup',
+    ],
+    ['when the VM had a persistent TPM', { inspection: inspection({}, tpm) }, 'PersistentStateNotInBackup'],
+    [
+      'when it had persistent EFI variables',
+      { inspection: inspection({}, efi) },
+      'PersistentStateNotInBackup',
+    ],
+    ['when the name of the new VM is taken', { vm: vm() }, 'VMExists'],
+    ['when there is no VM to restore in place', { restore: restore(inPlace) }, 'VMNotFound'],
+    [
+      'when the VM has no such volume any more',
+      { restore: restore(inPlace), vm: vm({ template: { spec: { volumes: [] } } }) },
+      'VolumeNotInVM',
+    ],
+    [
+      'when a claim is there',
+      { claims: new Map([['db-2-data', existingClaim('db-2-data')]]) },
+      'ClaimExists',
+    ],
+    [
+      'when a claim is there of another restore',
+      { claims: new Map([['db-2-data', existingClaim('db-2-data', 'another')]]) },
+      'ClaimExists',
+    ],
+  ])('%s', (_, changes, reason) => {
+    expect(planRestore(ask(changes))).toMatchObject({ reason });
+  });
+
+  test('but its own claims and its own VM are no obstacle: it was killed half-way', () => {
+    const claims = new Map([['db-2-data', existingClaim('db-2-data', UID)]]);
+    expect(planned({ claims, vm: vm({}, { 'backup.tidemark.dev/restore': UID }) }).claims).toHaveLength(2);
+  });
+
+  test('and the TPM is passed over when that is asked for, or when only claims are made', () => {
+    const withTpm = inspection({}, tpm);
+    expect(
+      planned({ inspection: withTpm, restore: restore(newVM, { withoutPersistentState: true }) }).leftOut,
+    ).toEqual(['persistent TPM and EFI state: in no backup']);
+    expect(planned({ inspection: withTpm, restore: restore(claimsOnly) }).claims).toHaveLength(2);
+  });
+});

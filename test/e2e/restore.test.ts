@@ -1,0 +1,251 @@
+import { cp, readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { VMRestore, type VMRestoreStatus } from '../../src/crds/vmrestore.ts';
+import { type Kubelet, startKubelet } from '../support/kubelet/kubelet.ts';
+import { STORAGE_CLASS } from '../support/kubelet/volumes.ts';
+import { MiB, run, type StandInVm, standInVm } from '../support/launcher/index.ts';
+import { type Installation, installTidemark, NAMESPACE, NODE } from '../support/tidemark/installation.ts';
+import { eventually } from '../support/tidemark/kubevirt.ts';
+import { backUpNow, type Point, takePoint } from '../support/tidemark/points.ts';
+
+/** One VM with a full and an incremental; each test restores it in another way. */
+describe('a restore by object', () => {
+  const resources = new AsyncDisposableStack();
+  let tidemark: Installation;
+  let kubelet: Kubelet;
+  let vm: StandInVm;
+  let full: Point;
+  let incremental: Point;
+
+  beforeAll(async () => {
+    tidemark = resources.use(await installTidemark());
+    const { cluster, directory, programs } = tidemark;
+    kubelet = resources.use(await startKubelet({ cluster, nodeName: NODE, directory, programs }));
+    const disks = [
+      { volume: 'root', kind: 'cbt', size: 32 * MiB },
+      { volume: 'data', kind: 'qcow2', size: 16 * MiB },
+    ] as const;
+    const { podsDir } = tidemark;
+    vm = resources.use(await standInVm({ namespace: NAMESPACE, name: 'db', podsDir, disks }));
+    await tidemark.kubevirt.define(vm);
+    await tidemark.kubevirt.start(vm, NODE);
+    for (const { volume } of vm.disks) await vm.write(volume, { pattern: 0x41, offset: 0, length: 4 * MiB });
+    full = await takePoint(tidemark, vm, () => backUpNow(tidemark, vm, 'full'));
+    await vm.write('root', { pattern: 0x42, offset: MiB, length: 2 * MiB });
+    incremental = await takePoint(tidemark, vm, () => backUpNow(tidemark, vm, 'incremental'));
+  });
+  afterAll(() => resources.disposeAsync());
+
+  /** Makes a VMRestore of the incremental, unless told otherwise. */
+  async function restore(name: string, spec: object): Promise<void> {
+    await tidemark.apply({
+      apiVersion: 'backup.tidemark.dev/v1alpha1',
+      kind: 'VMRestore',
+      metadata: { name, namespace: NAMESPACE },
+      spec: { source: { backupName: 'incremental' }, storageClassMap: { '*': STORAGE_CLASS }, ...spec },
+    });
+  }
+
+  async function read(name: string): Promise<VMRestore> {
+    return VMRestore.parse(await object('tmr', name));
+  }
+
+  async function object(kind: string, name: string): Promise<unknown> {
+    return JSON.parse(
+      await tidemark.cluster.kubectl(['-n', NAMESPACE, 'get', kind, name, '-o', 'json']),
+    ) as unknown;
+  }
+
+  const ended = (name: string): Promise<VMRestoreStatus> =>
+    eventually(
+      `the end of restore ${name}`,
+      async () => {
+        const { status } = await read(name);
+        return status?.completedAt === undefined ? undefined : status;
+      },
+      90,
+    );
+
+  const stalled = (name: string) =>
+    eventually(`restore ${name} says what is wrong`, async () =>
+      (await read(name)).status?.conditions?.find(({ type }) => type === 'Stalled'),
+    );
+
+  async function claims(): Promise<readonly string[]> {
+    const listed = await tidemark.cluster.kubectl(['-n', NAMESPACE, 'get', 'pvc', '-o', 'name']);
+    return listed
+      .trim()
+      .split('\n')
+      .map((line) => line.replace('persistentvolumeclaim/', ''));
+  }
+
+  /** The claim's disk.img is what the volume held, and KubeVirt's QEMU may use it. */
+  async function expectHeld(claim: string, point: Point, volume: string): Promise<void> {
+    const image = join(kubelet.claimDirectory(NAMESPACE, claim), 'disk.img');
+    await run(['cmp', image, point.held.get(volume)?.file ?? '']);
+    const { uid, gid } = await stat(image);
+    expect([uid, gid]).toEqual([107, 107]);
+  }
+
+  test('to claims alone gives each volume a claim of its own, byte for byte', async () => {
+    await restore('disks', { target: { claims: { prefix: 'back-' } } });
+    const status = await ended('disks');
+    expect(status).toMatchObject({ phase: 'Succeeded', percent: 100 });
+    for (const volume of ['root', 'data']) await expectHeld(`back-${volume}`, incremental, volume);
+    const jobs = await tidemark.cluster.kubectl(['-n', NAMESPACE, 'get', 'jobs', '-o', 'name']);
+    expect(jobs).toBe('');
+  });
+
+  test('to a new VM makes one that can run beside the original', async () => {
+    await restore('beside', { source: { backupName: 'full' }, target: { newVM: { name: 'db-2' } } });
+    expect(await ended('beside')).toMatchObject({ phase: 'Succeeded', plan: { vmName: 'db-2' } });
+    expect(await object('virtualmachine', 'db-2')).toMatchObject({
+      metadata: { labels: { app: 'db' } },
+      spec: {
+        runStrategy: 'Halted',
+        template: {
+          spec: {
+            volumes: [
+              { name: 'root', persistentVolumeClaim: { claimName: 'db-2-root' } },
+              { name: 'data', persistentVolumeClaim: { claimName: 'db-2-data' } },
+            ],
+          },
+        },
+      },
+    });
+    const { spec } = (await object('virtualmachine', 'db-2')) as {
+      spec: { template: { spec: { domain: object } } };
+    };
+    expect(JSON.stringify(spec.template.spec.domain)).not.toContain(vm.uuid);
+    for (const volume of ['root', 'data']) await expectHeld(`db-2-${volume}`, full, volume);
+  });
+
+  test('as a dry run writes the plan and changes nothing', async () => {
+    const before = await claims();
+    await restore('rehearsal', { dryRun: true, target: { newVM: { name: 'db-3' } } });
+    const status = await ended('rehearsal');
+    expect(status.conditions?.[0]).toMatchObject({ type: 'Ready', status: 'True', reason: 'DryRun' });
+    expect(status.plan?.claims.map(({ claimName }) => claimName)).toEqual(['db-3-root', 'db-3-data']);
+    expect(await claims()).toEqual(before);
+  });
+
+  test.each([
+    ['a VM of that name', { newVM: { name: 'db' } }, 'VMExists'],
+    ['a claim of that name', { claims: { prefix: 'db-' } }, 'ClaimExists'],
+    ['no VM to restore in place', { inPlace: { vmName: 'nobody' } }, 'VMNotFound'],
+  ])('is refused before anything is touched when there is %s', async (_, target, reason) => {
+    const name = `refused-${reason.toLowerCase()}`;
+    if (reason === 'ClaimExists') await claimNamed('db-root');
+    const before = await claims();
+    await restore(name, { target });
+    expect(await ended(name)).toMatchObject({ phase: 'Failed', failure: { reason } });
+    expect(await claims()).toEqual(before);
+  });
+
+  async function claimNamed(name: string): Promise<void> {
+    if ((await claims()).includes(name)) return;
+    await tidemark.apply({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name, namespace: NAMESPACE },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
+    });
+  }
+
+  test('that is deleted half-way leaves nothing behind', async () => {
+    const before = await claims();
+    await restore('given-up', { target: { claims: { prefix: 'half-' } } });
+    await eventually('the plan', async () => (await read('given-up')).status?.plan);
+    kubelet.hold(true);
+    await eventually('the claims', async () => ((await claims()).includes('half-root') ? true : undefined));
+    await tidemark.cluster.kubectl(['-n', NAMESPACE, 'delete', 'tmr', 'given-up', '--timeout=30s']);
+    kubelet.hold(false);
+    await eventually('nothing is left', async () =>
+      (await claims()).join() === before.join() ? true : undefined,
+    );
+  });
+
+  test('waits and says for what, when no node takes its pod', async () => {
+    kubelet.hold(true);
+    await restore('patient', { target: { claims: { prefix: 'patient-' } } });
+    const waiting = await eventually('why it waits', async () =>
+      (await read('patient')).status?.conditions?.find(
+        ({ type, reason }) => type === 'Reconciling' && reason === 'PodPending',
+      ),
+    );
+    expect(waiting.message).toContain('kubectl describe pod');
+    kubelet.hold(false);
+    expect(await ended('patient')).toMatchObject({ phase: 'Succeeded' });
+  });
+
+  test('of another cluster needs the administrator, and then needs no object at all', async () => {
+    const path = full.backup.status?.plan?.path ?? '';
+    const [cluster = ''] = path.split('/');
+    await cp(join(tidemark.repository, cluster), join(tidemark.repository, 'another-cluster'), {
+      recursive: true,
+    });
+    const elsewhere = path.replace(cluster, 'another-cluster');
+    const source = { repositoryPath: { repository: 'nas', path: elsewhere } };
+    await restore('disaster', { source, target: { newVM: { name: 'phoenix', identity: 'Keep' } } });
+    expect(await stalled('disaster')).toMatchObject({ reason: 'RestoreNotGranted' });
+    const grant = {
+      spec: { restoreGrants: [{ clusterID: 'another-cluster', from: NAMESPACE, into: NAMESPACE }] },
+    };
+    await tidemark.cluster.kubectl(['patch', 'tmrepo', 'nas', '--type=merge', '-p', JSON.stringify(grant)]);
+    expect(await ended('disaster')).toMatchObject({ phase: 'Succeeded' });
+    await expectHeld('phoenix-root', full, 'root');
+    const made = JSON.stringify(await object('virtualmachine', 'phoenix'));
+    expect(made).toContain(vm.uuid);
+  });
+
+  test('in place stops the VM, turns it to the restored disks, keeps the old ones, and starts it again', async () => {
+    await restore('back', {
+      source: { backupName: 'full' },
+      target: { inPlace: { vmName: 'db', stopVM: true } },
+    });
+    await eventually('the wish to halt', async () => {
+      const { spec } = (await object('virtualmachine', 'db')) as { spec: { runStrategy: string } };
+      return spec.runStrategy === 'Halted' ? true : undefined;
+    });
+    await tidemark.kubevirt.stop(vm);
+    const status = await ended('back');
+    expect(status).toMatchObject({ phase: 'Succeeded', plan: { runStrategy: 'Always' } });
+    const turned = (await object('virtualmachine', 'db')) as {
+      metadata: { annotations: Record<string, string> };
+      spec: {
+        runStrategy: string;
+        template: { spec: { volumes: { name: string; persistentVolumeClaim: { claimName: string } }[] } };
+      };
+    };
+    expect(turned.spec.runStrategy).toBe('Always');
+    expect(turned.metadata.annotations['backup.tidemark.dev/restored-at']).toBeDefined();
+    for (const { name, persistentVolumeClaim } of turned.spec.template.spec.volumes)
+      await expectHeld(persistentVolumeClaim.claimName, full, name);
+    const old = status.plan?.claims.map(({ replaces }) => replaces) ?? [];
+    expect(await claims()).toEqual(expect.arrayContaining(old));
+    expect(status.conditions?.[0]?.message).toContain('The disks of before are kept as claims');
+  });
+
+  test('of a damaged chain fails with the file and the range, and takes back what it made', async () => {
+    const before = await claims();
+    const directory = join(tidemark.repository, full.backup.status?.plan?.path ?? '');
+    const image = (await readdir(directory)).find((file) => file === 'root.qcow2') ?? '';
+    await run([
+      'dd',
+      'if=/dev/zero',
+      `of=${join(directory, image)}`,
+      'bs=1',
+      'seek=200000',
+      'count=9',
+      'conv=notrunc',
+    ]);
+    await restore('damaged', { target: { claims: { prefix: 'damaged-' } } });
+    const status = await ended('damaged');
+    expect(status).toMatchObject({ phase: 'Failed', failure: { reason: 'BackupDataDamaged' } });
+    expect(status.failure?.message).toContain('root.qcow2');
+    await eventually('nothing is left', async () =>
+      (await claims()).join() === before.join() ? true : undefined,
+    );
+  });
+});

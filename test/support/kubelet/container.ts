@@ -1,0 +1,102 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type { Pod } from './kubelet.ts';
+import type { Mount } from './volumes.ts';
+
+/** How a container ended, as a kubelet tells it. */
+export interface Terminated {
+  readonly exitCode: number;
+  readonly reason: string;
+  readonly message: string;
+  readonly finishedAt: string;
+}
+
+export interface Container {
+  readonly pod: Pod;
+  log(): Promise<string>;
+  /** Undefined as long as it runs. */
+  ended(): Terminated | undefined;
+  kill(): Promise<void>;
+}
+
+/** Of FallbackToLogsOnError: so much of the log's end becomes the message. Source: kubernetes, pkg/kubelet/kuberuntime. */
+const MESSAGE_BYTES = 2048;
+
+/** Its mounts are its own, under a tmpfs at /mnt; then it becomes the pod's user, without any capability. */
+const SCRIPT = `
+set -e
+mount -t tmpfs -o mode=755 tmpfs /mnt
+while [ "$1" != -- ]; do
+  mkdir -p "$2"
+  mount --bind "$1" "$2"
+  [ "$3" = rw ] || mount -o remount,bind,ro "$2"
+  shift 3
+done
+shift
+exec "$@"
+`;
+
+/** Starts what the pod's one container says, with this source tree's mover in the place of the image's. */
+export async function startContainer(
+  pod: Pod,
+  mounts: readonly Mount[],
+  logFile: string,
+): Promise<Container> {
+  const { runAsUser, runAsGroup, supplementalGroups, fsGroup } = pod.spec.securityContext;
+  const [container] = pod.spec.containers;
+  const groups = [...new Set([runAsGroup, fsGroup, ...supplementalGroups])].join(',');
+  const child = spawn(
+    'unshare',
+    [
+      ...[
+        '--mount',
+        '--propagation',
+        'private',
+        '--kill-child',
+        '--fork',
+        '--pid',
+        '--',
+        'sh',
+        '-c',
+        SCRIPT,
+        'sh',
+      ],
+      ...mounts.flatMap(({ from, to, readOnly }) => [from, to, readOnly ? 'ro' : 'rw']),
+      '--',
+      ...['setpriv', '--reuid', String(runAsUser), '--regid', String(runAsGroup), '--groups', groups],
+      ...['--bounding-set=-all', '--inh-caps=-all', '--no-new-privs', '--'],
+      ...['/mnt/node/node', '/mnt/dist/mover.js', ...(container?.args ?? [])],
+    ],
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', HOME: '/mnt' } },
+  );
+  const log = createWriteStream(logFile);
+  child.stdout.pipe(log, { end: false });
+  child.stderr.pipe(log, { end: false });
+  let terminated: Terminated | undefined;
+  const gone = (async () => {
+    const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
+    await new Promise<void>((resolve) => log.end(resolve));
+    terminated = await told(code ?? (signal === 'SIGKILL' ? 137 : 143), logFile);
+  })();
+  return {
+    pod,
+    log: () => readFile(logFile, 'utf8'),
+    ended: () => terminated,
+    async kill() {
+      child.kill('SIGKILL');
+      await gone;
+    },
+  };
+}
+
+async function told(exitCode: number, logFile: string): Promise<Terminated> {
+  const log = exitCode === 0 ? '' : await readFile(logFile, 'utf8');
+  return {
+    exitCode,
+    reason: exitCode === 0 ? 'Completed' : 'Error',
+    message: log.slice(-MESSAGE_BYTES),
+    finishedAt: new Date().toISOString(),
+  };
+}

@@ -1,0 +1,116 @@
+import { chmod, chown, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { persistentVolumeClaims } from '../../../src/crds/core.ts';
+import type { Kube } from '../../../src/kube/client.ts';
+import type { ControlPlane } from '../control-plane/control-plane.ts';
+import type { KubeletOptions, Pod } from './kubelet.ts';
+
+/** A directory of the host, and where a container sees it. */
+export interface Mount {
+  readonly from: string;
+  readonly to: string;
+  readonly readOnly: boolean;
+}
+
+/** Claims of this class get a directory of their own, as big as the machine's disk. */
+export const STORAGE_CLASS = 'stand-in';
+
+const Volume = z.looseObject({
+  name: z.string(),
+  hostPath: z.object({ path: z.string() }).optional(),
+  nfs: z.object({ server: z.string(), path: z.string() }).optional(),
+  persistentVolumeClaim: z.object({ claimName: z.string() }).optional(),
+});
+
+const Claim = z.looseObject({
+  metadata: z.looseObject({ name: z.string(), namespace: z.string(), uid: z.string() }),
+  spec: z.looseObject({
+    storageClassName: z.string().optional(),
+    volumeName: z.string().optional(),
+    accessModes: z.array(z.string()),
+    resources: z.looseObject({ requests: z.looseObject({ storage: z.string() }) }),
+  }),
+  status: z.looseObject({ phase: z.string().optional() }).optional(),
+});
+
+const PersistentVolume = z.looseObject({ spec: z.looseObject({ hostPath: z.object({ path: z.string() }) }) });
+
+/** The pod's mounts; or what it waits for. */
+export async function bindVolumes(
+  cluster: ControlPlane,
+  pod: Pod,
+  options: KubeletOptions,
+): Promise<readonly Mount[] | string> {
+  const [container] = pod.spec.containers;
+  const mounts: Mount[] = [];
+  for (const { name, mountPath, readOnly } of container?.volumeMounts ?? []) {
+    const volume = Volume.parse(pod.spec.volumes.find((it) => it.name === name));
+    const from = await directoryOf(cluster, pod, volume, options);
+    if (from === undefined) return `volume ${name} is not there yet`;
+    mounts.push({ from, to: mountPath, readOnly });
+  }
+  return mounts;
+}
+
+async function directoryOf(
+  cluster: ControlPlane,
+  pod: Pod,
+  { hostPath, nfs, persistentVolumeClaim }: z.infer<typeof Volume>,
+  options: KubeletOptions,
+): Promise<string | undefined> {
+  if (hostPath !== undefined) return hostPath.path;
+  if (nfs !== undefined) {
+    const [known, directory] =
+      Object.entries(options.nfs ?? {}).find(([name]) => `${nfs.server}:${nfs.path}`.startsWith(name)) ?? [];
+    return known === undefined || directory === undefined
+      ? undefined
+      : join(directory, `${nfs.server}:${nfs.path}`.slice(known.length));
+  }
+  const { namespace } = pod.metadata;
+  const claim = await get(cluster, Claim, ['-n', namespace, 'pvc', persistentVolumeClaim?.claimName ?? '']);
+  if (claim.status?.phase !== 'Bound') return undefined;
+  const { spec } = await get(cluster, PersistentVolume, ['pv', claim.spec.volumeName ?? '']);
+  const { fsGroup } = pod.spec.securityContext;
+  // What fsGroup is for: the volume's root is the group's to write.
+  await chown(spec.hostPath.path, 0, fsGroup);
+  await chmod(spec.hostPath.path, 0o2775);
+  return spec.hostPath.path;
+}
+
+/** Gives each claim of our class that waits a volume; the real controller manager binds the two. */
+export async function provisionClaims(
+  kube: Kube,
+  cluster: ControlPlane,
+  directory: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { items } = await kube.listPage(persistentVolumeClaims, {}, {}, signal);
+  for (const { metadata, spec, status } of items.map((item) => Claim.parse(item))) {
+    const { name, namespace, uid } = metadata;
+    if (spec.storageClassName !== STORAGE_CLASS || spec.volumeName !== undefined) continue;
+    if (status?.phase !== undefined && status.phase !== 'Pending') continue;
+    const path = join(directory, 'claims', namespace, name);
+    await mkdir(path, { recursive: true });
+    const volume = {
+      apiVersion: 'v1',
+      kind: 'PersistentVolume',
+      metadata: { name: `pvc-${uid}` },
+      spec: {
+        accessModes: spec.accessModes,
+        capacity: { storage: spec.resources.requests.storage },
+        storageClassName: STORAGE_CLASS,
+        persistentVolumeReclaimPolicy: 'Retain',
+        hostPath: { path },
+        claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', namespace, name, uid },
+      },
+    };
+    await cluster.kubectl(['apply', '-f', '-'], { stdin: JSON.stringify(volume) });
+  }
+}
+
+async function get<T>(cluster: ControlPlane, schema: z.ZodType<T>, args: readonly string[]): Promise<T> {
+  const flags = args[0] === '-n' ? args.slice(0, 2) : [];
+  const rest = args.slice(flags.length);
+  return schema.parse(JSON.parse(await cluster.kubectl([...flags, 'get', ...rest, '-o', 'json'])));
+}
