@@ -1,5 +1,16 @@
 import { z } from 'zod';
-import { API_VERSION, cel, kindOf, listAtomic, listSet, ObjectMeta, ObjectName, Time } from './api.ts';
+import {
+  API_VERSION,
+  cel,
+  kindOf,
+  listAtomic,
+  listMap,
+  listSet,
+  ObjectMeta,
+  ObjectName,
+  Reason,
+  Time,
+} from './api.ts';
 import { Conditions } from './conditions.ts';
 import { BackupSettings } from './vmbackup.ts';
 
@@ -39,13 +50,22 @@ export const VMBackupScheduleSpec = z
       .min(1)
       .max(128)
       .meta(
-        cel({
-          rule: "self.matches('^@(hourly|daily|weekly|monthly|yearly|annually|midnight)$') || self.matches('^[^ ]+( [^ ]+){4}$')",
-          message:
-            "schedule takes five fields, minute hour day-of-month month day-of-week (for example '0 2 * * *'), or @hourly, @daily, @weekly, @monthly, @yearly",
-        }),
+        cel(
+          {
+            rule: "!self.matches('^[^ ]+( [^ ]+){5}$')",
+            message:
+              "schedule has six fields: there is none for seconds here, write five (for example '0 2 * * *' for 02:00 each day)",
+          },
+          {
+            rule: "self.matches('^@(hourly|daily|weekly|monthly|yearly)(-random)?$') || self.matches('^@(annually|midnight)$') || self.matches('^[^ ]+( [^ ]+){4,5}$')",
+            message:
+              "schedule takes five fields, minute hour day-of-month month day-of-week (for example '0 2 * * *'), or @hourly, @daily, @weekly, @monthly, @yearly, or one of these with -random",
+          },
+        ),
       )
-      .describe('When, as five-field cron.'),
+      .describe(
+        'When, as five-field cron. @daily-random and its like choose a slot by the UID of the schedule: status.effectiveSchedule says which.',
+      ),
     timeZone: z
       .string()
       .min(1)
@@ -67,6 +87,41 @@ export const VMBackupScheduleSpec = z
       .max(604_800)
       .default(600)
       .describe('A run that was missed is caught up with for this long, once; later it is skipped.'),
+    spreadSeconds: z
+      .int()
+      .min(0)
+      .max(86_400)
+      .default(0)
+      .describe(
+        'Each VM begins so much later than the slot at most, always at the same distance: hundreds of VMs do not begin at once. Never longer than the time to the next slot.',
+      ),
+    trigger: z
+      .object({
+        manual: z
+          .string()
+          .min(1)
+          .max(64)
+          .optional()
+          .describe(
+            'Another value than before makes a run now, also while suspended; status.lastManualTrigger says when that was done.',
+          ),
+      })
+      .optional()
+      .describe('To make a run now.'),
+    successfulBackupsHistoryLimit: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .optional()
+      .describe(
+        'How many VMBackup objects of good backups stay for each VM; all of them when left out. Only objects are removed, never data, and never what the next backup needs.',
+      ),
+    failedBackupsHistoryLimit: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(3)
+      .describe('How many VMBackup objects of failed backups stay for each VM.'),
     vmNames: z
       .array(z.string().min(1).max(63))
       .min(1)
@@ -85,9 +140,48 @@ export const VMBackupScheduleSpec = z
   );
 export type VMBackupScheduleSpec = z.infer<typeof VMBackupScheduleSpec>;
 
+const ScheduleRun = z.object({
+  id: z.string().max(64).describe('Stands in the names of its backups.'),
+  slot: Time.describe('Its slot.'),
+  manual: z.boolean().optional().describe('Whether it was asked for by spec.trigger.manual.'),
+  upTo: z
+    .object({
+      offsetSeconds: z.int().min(0).describe('Its distance from the slot.'),
+      vmName: z.string().max(63).describe('Its name.'),
+    })
+    .optional()
+    .describe('The VM up to which the run has come, in order of their distances from the slot.'),
+});
+export type ScheduleRun = z.infer<typeof ScheduleRun>;
+
+const ScheduledVm = z.object({
+  name: z.string().max(63).describe('Name of the VirtualMachine.'),
+  lastSuccessfulTime: Time.optional().describe('When a backup of this schedule last succeeded.'),
+  lastFailure: Reason.optional().describe('Why the newest backup failed; not there if it was good.'),
+});
+export type ScheduledVm = z.infer<typeof ScheduledVm>;
+
 export const VMBackupScheduleStatus = z.object({
   observedGeneration: z.int().optional().describe('The generation that the controller has seen.'),
   conditions: Conditions.optional(),
+  effectiveSchedule: z
+    .string()
+    .max(256)
+    .optional()
+    .describe('What the schedule means: @daily-random as cron, the time zone, and the spread.'),
+  run: ScheduleRun.optional().describe(
+    'The run that is under way: not all of its VMs have their backup yet.',
+  ),
+  lastManualTrigger: z.string().max(64).optional().describe('The token of the last run by hand.'),
+  resumedAt: Time.optional().describe(
+    'When it was last suspended no longer: slots before do not count as missed.',
+  ),
+  vms: z
+    .array(ScheduledVm)
+    .max(100)
+    .meta(listMap('name'))
+    .optional()
+    .describe('The VMs, those whose last success is the oldest first (at most 100).'),
   lastScheduleTime: Time.optional().describe('The slot of the last run.'),
   nextScheduleTime: Time.optional().describe('The slot of the next run.'),
   lastSuccessfulTime: Time.optional().describe('When a backup of this schedule last succeeded.'),

@@ -19,8 +19,8 @@ export function obsoleteBitmaps(backup: VMBackup, backups: readonly VMBackup[]):
       spec.vmName === vmName && spec.repository === repository && metadata.uid !== backup.metadata.uid,
   );
   const [, beforeHead = -1] = siblings.filter(isGood).map(orderOf).sort(descending);
-  const left = siblings.filter((sibling) => orderOf(sibling) >= beforeHead).flatMap(mayHaveLeft);
-  const names = new Set([...mayHaveLeft(backup), ...left]);
+  const left = siblings.filter((sibling) => orderOf(sibling) >= beforeHead).flatMap(bitmapsLeftBy);
+  const names = new Set([...bitmapsLeftBy(backup), ...left]);
   return [...names].sort((a, b) => descending(secondsOf(a), secondsOf(b))).slice(0, MOST);
 }
 
@@ -28,7 +28,7 @@ export function obsoleteBitmaps(backup: VMBackup, backups: readonly VMBackup[]):
  * What a backup may have left on the disks. A failed attempt that says nothing of a bitmap has removed it; one whose agent fell
  * silent has told nothing. Each plan carries on what the attempts before it may have left.
  */
-function mayHaveLeft({ status }: VMBackup): readonly string[] {
+export function bitmapsLeftBy({ status }: VMBackup): readonly string[] {
   const { plan, execution } = status ?? {};
   if (plan === undefined) return [];
   const ended = currentExecution(plan, execution);

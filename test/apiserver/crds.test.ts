@@ -128,6 +128,8 @@ describe('defaults are filled in', () => {
         immediate: false,
         concurrencyPolicy: 'Forbid',
         startingDeadlineSeconds: 600,
+        spreadSeconds: 0,
+        failedBackupsHistoryLimit: 3,
       },
     ],
     [
@@ -179,15 +181,45 @@ const refused: readonly (readonly [string, string, Spec, string])[] = [
     { ...vmBackup, colour: 'red' },
     'strict decoding error: unknown field "spec.colour"',
   ],
-  ...['0 0 2 * * *', '0 2 * *', '@reboot', ' 0 2 * * *', '0  2 * * *'].map(
+  ...['0 2 * *', '@reboot', ' 0 2 * * *', '0  2 * * *'].map(
     (cron) =>
       [
         'VMBackupSchedule',
         `the schedule '${cron}'`,
         { ...schedule, schedule: cron },
-        `spec.schedule: Invalid value: "${cron}": schedule takes five fields, minute hour day-of-month month day-of-week (for example '0 2 * * *'), or @hourly, @daily, @weekly, @monthly, @yearly`,
+        `spec.schedule: Invalid value: "${cron}": schedule takes five fields, minute hour day-of-month month day-of-week (for example '0 2 * * *'), or @hourly, @daily, @weekly, @monthly, @yearly, or one of these with -random`,
       ] as const,
   ),
+  [
+    'VMBackupSchedule',
+    'six fields of cron',
+    { ...schedule, schedule: '0 0 2 * * *' },
+    'spec.schedule: Invalid value: "0 0 2 * * *": schedule has six fields: there is none for seconds here, write five',
+  ],
+  [
+    'VMBackupSchedule',
+    'a window that is no time of day',
+    { ...schedule, template: { ...template, window: { start: '25:00', end: '06:00' } } },
+    'spec.template.window.start: Invalid value: "25:00": write a time of day as hours and minutes, for example \'22:00\'',
+  ],
+  [
+    'VMBackup',
+    'a window without length',
+    { ...vmBackup, window: { start: '06:00', end: '06:00' } },
+    'spec.window: Invalid value: a window that ends when it starts is no window',
+  ],
+  [
+    'VMBackup',
+    'a priority beyond all others',
+    { ...vmBackup, priority: 11 },
+    'spec.priority in body should be less than or equal to 10',
+  ],
+  [
+    'VMBackupRepository',
+    'a bandwidth without number',
+    { nfs, allowedNamespaces, bandwidthLimit: 'fast' },
+    'spec.bandwidthLimit: Invalid value: "fast": bandwidthLimit is a number of bytes per second, for example \'200Mi\'',
+  ],
   [
     'VMBackupSchedule',
     'both vmNames and vmSelector',

@@ -109,6 +109,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   'tidemark-controller': [
     'create backup.tidemark.dev vmbackups vms',
+    'delete backup.tidemark.dev vmbackups vms',
     'watch backup.tidemark.dev vmbackupschedules *',
     'patch backup.tidemark.dev vmbackups/status vms',
     'patch backup.tidemark.dev vmbackupschedules/status vms',
@@ -130,7 +131,6 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 const denied: Readonly<Record<string, readonly string[]>> = {
   'tidemark-node-agent': [
     'create backup.tidemark.dev vmbackups vms',
-    'delete backup.tidemark.dev vmbackups vms',
     'patch backup.tidemark.dev vmbackuprepositories/status *',
     'list kubevirt.io virtualmachines *',
     'update kubevirt.io virtualmachineinstances vms',
@@ -144,7 +144,6 @@ const denied: Readonly<Record<string, readonly string[]>> = {
   ],
   'tidemark-controller': [
     'patch backup.tidemark.dev vmbackups vms',
-    'delete backup.tidemark.dev vmbackups vms',
     'update subresources.kubevirt.io virtualmachineinstances/freeze vms',
     'get core secrets vms',
     'create core pods vms',

@@ -12,6 +12,8 @@ export function schedule(name: string, changes: Partial<VMBackupScheduleSpec> = 
       immediate: false,
       concurrencyPolicy: 'Forbid',
       startingDeadlineSeconds: 600,
+      spreadSeconds: 0,
+      failedBackupsHistoryLimit: 3,
       template: {
         repository: 'nas',
         fullEvery: 10,

@@ -181,6 +181,8 @@ export function schedule(
       immediate: false,
       concurrencyPolicy: 'Forbid',
       startingDeadlineSeconds: 600,
+      spreadSeconds: 0,
+      failedBackupsHistoryLimit: 3,
       vmNames: ['db', 'web'],
       template: {
         repository: 'nas',

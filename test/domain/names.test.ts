@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { bitmapSeconds, nextBitmapName } from '../../src/domain/bitmap-name.ts';
 import { isScheduledFor, labelValue, scheduledLabels } from '../../src/domain/labels.ts';
 import { backupId, backupPath, vmDirectory } from '../../src/domain/names.ts';
-import { runName } from '../../src/domain/schedule/run-name.ts';
+import { runName, slotRunId } from '../../src/domain/schedule/run-name.ts';
 
 const dns1123 = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const labelText = /^([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$/;
@@ -81,13 +81,17 @@ describe('the backup of a run', () => {
   const slot = Date.parse('2026-11-23T02:00:00Z');
 
   test('is named after schedule, VM and minute', () => {
-    expect(runName('nightly', 'db', slot)).toMatch(/^nightly-db-202611230200-[0-9a-z]{7}$/);
-    expect(runName('nightly', 'db', slot + 59_999)).toBe(runName('nightly', 'db', slot));
-    expect(runName('nightly', 'db', slot + 60_000)).not.toBe(runName('nightly', 'db', slot));
+    expect(runName('nightly', 'db', slotRunId(slot))).toMatch(/^nightly-db-202611230200-[0-9a-z]{7}$/);
+    expect(runName('nightly', 'db', slotRunId(slot + 59_999))).toBe(
+      runName('nightly', 'db', slotRunId(slot)),
+    );
+    expect(runName('nightly', 'db', slotRunId(slot + 60_000))).not.toBe(
+      runName('nightly', 'db', slotRunId(slot)),
+    );
   });
 
   test('is not that of another schedule and VM whose names join to the same', () => {
-    expect(runName('a-b', 'c', slot)).not.toBe(runName('a', 'b-c', slot));
+    expect(runName('a-b', 'c', slotRunId(slot))).not.toBe(runName('a', 'b-c', slotRunId(slot)));
   });
 
   test('has a lawful name of at most 63 characters, however long the others are', () => {
@@ -100,7 +104,7 @@ describe('the backup of a run', () => {
     );
     fc.assert(
       fc.property(dotted, part, fc.integer({ min: 0, max: 4e12 }), (schedule, vm, at) => {
-        const name = runName(schedule, vm, at);
+        const name = runName(schedule, vm, slotRunId(at));
         expect(name.length).toBeLessThanOrEqual(63);
         expect(name).toMatch(dns1123);
       }),

@@ -1,6 +1,7 @@
 import { API_VERSION } from '../../crds/api.ts';
 import { VMBackupScheduleSpec } from '../../crds/vmbackupschedule.ts';
 import { parseSchedule } from '../../domain/schedule/cron.ts';
+import { effectiveSchedule } from '../../domain/schedule/effective.ts';
 import { UsageError } from '../exit-code.ts';
 import { parseSelector } from './selector.ts';
 
@@ -24,7 +25,7 @@ export function scheduleFor(wish: Wish): object {
   const { name, namespace, vms, selector, schedule, timeZone, repository, fullEvery } = wish;
   if (vms.length > 0 === (selector !== undefined))
     throw new UsageError('say which VMs: name them, or give a selector with -l; not both and not neither');
-  const parsed = parseSchedule(schedule, timeZone ?? 'UTC');
+  const parsed = parseSchedule(effectiveSchedule(schedule, name), timeZone ?? 'UTC');
   if (parsed.kind === 'Invalid') throw new UsageError(parsed.message);
   const spec = {
     schedule,

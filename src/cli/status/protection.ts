@@ -1,5 +1,6 @@
 import type { VMBackupSchedule } from '../../crds/vmbackupschedule.ts';
 import { parseSchedule } from '../../domain/schedule/cron.ts';
+import { effectiveSchedule } from '../../domain/schedule/effective.ts';
 import { chooseVms } from '../../domain/selector.ts';
 import type { Protection } from './vm-status.ts';
 
@@ -32,7 +33,7 @@ export function protections(
 
 function protectionOf({ metadata, spec }: VMBackupSchedule, now: number): Protection {
   const schedule = metadata.name;
-  const parsed = parseSchedule(spec.schedule, spec.timeZone);
+  const parsed = parseSchedule(effectiveSchedule(spec.schedule, metadata.uid), spec.timeZone);
   const next = parsed.kind === 'Schedule' ? parsed.slots.nextAfter(now) : undefined;
   if (next === undefined) return { schedule, state: 'Invalid' };
   if (spec.suspend) return { schedule, state: 'Suspended' };

@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { VMBackup } from '../../crds/vmbackup.ts';
+import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import { admit } from '../../domain/admission/admit.ts';
 import { readAgents } from '../../domain/agent-report.ts';
 import { isUnderWay, standingOf } from '../../domain/standing.ts';
@@ -27,11 +29,23 @@ export function backupSources(caches: Caches, now: () => number): readonly Sourc
     }),
     watching(caches.vms, ofVm),
     watching(caches.vmis, ofVm),
-    watching(caches.repositories, ({ key }) => views.openBackupsInto(key).map(keyOfBackup)),
+    watching(caches.repositories, (change) =>
+      // How much is free, and how many run, is told all the time.
+      saysTheSame(change) ? [] : views.openBackupsInto(change.key).map(keyOfBackup),
+    ),
     // Not woken by: what they tell is looked at in passing. They must be known before the first decision, though.
     watching(caches.claims, () => []),
     watching(caches.agentLeases, () => []),
   ];
+}
+
+function saysTheSame({ old: before, new: after }: Change<VMBackupRepository>): boolean {
+  return (
+    before !== undefined &&
+    after !== undefined &&
+    isDeepStrictEqual(before.spec, after.spec) &&
+    isDeepStrictEqual(before.status?.conditions, after.status?.conditions)
+  );
 }
 
 function gaveUpItsSlot(change: Change<VMBackup>): boolean {

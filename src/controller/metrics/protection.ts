@@ -3,6 +3,7 @@ import type { VMBackup } from '../../crds/vmbackup.ts';
 import type { VMBackupSchedule } from '../../crds/vmbackupschedule.ts';
 import { labelValue, SCHEDULE_LABEL } from '../../domain/labels.ts';
 import { parseSchedule } from '../../domain/schedule/cron.ts';
+import { effectiveSchedule } from '../../domain/schedule/effective.ts';
 import { longestIntervalMs } from '../../domain/schedule/interval.ts';
 import { chooseVms } from '../../domain/selector.ts';
 import { standingOf } from '../../domain/standing.ts';
@@ -98,7 +99,7 @@ function intervalRows(schedule: VMBackupSchedule, now: number): readonly Row[] {
   const { metadata, spec } = schedule;
   if (spec.suspend) return [];
   if (!intervals.has(schedule)) {
-    const parsed = parseSchedule(spec.schedule, spec.timeZone);
+    const parsed = parseSchedule(effectiveSchedule(spec.schedule, metadata.uid), spec.timeZone);
     intervals.set(schedule, parsed.kind === 'Schedule' ? longestIntervalMs(parsed.slots, now) : undefined);
   }
   const longest = intervals.get(schedule);

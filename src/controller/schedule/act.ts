@@ -1,9 +1,9 @@
-import { vmBackups } from '../../crds/vmbackup.ts';
+import { type VMBackup, vmBackups } from '../../crds/vmbackup.ts';
 import type { VMBackupSchedule } from '../../crds/vmbackupschedule.ts';
 import { isScheduledFor, scheduledLabels } from '../../domain/labels.ts';
-import type { PlannedChild, Run } from '../../domain/schedule/decide-run.ts';
+import type { PlannedChild, Run } from '../../domain/schedule/run.ts';
 import type { Kube, NewObject } from '../../kube/client.ts';
-import { AlreadyExists, NotFound } from '../../kube/errors.ts';
+import { AlreadyExists, Conflict, NotFound } from '../../kube/errors.ts';
 
 /**
  * Makes the backups of a run. Safe to run again: what is there already from this schedule is the run itself.
@@ -42,6 +42,21 @@ async function createOrAdopt(
     // Deleted in between: the run did have its backup.
     if (error instanceof NotFound) return true;
     throw error;
+  }
+}
+
+/** Removes objects that there are enough newer ones of. One that was made anew meanwhile, by the same name, stays. */
+export async function removeExcess(
+  kube: Kube,
+  excess: readonly VMBackup[],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { metadata } of excess) {
+    try {
+      await kube.delete(vmBackups, metadata, { uid: metadata.uid }, signal);
+    } catch (error) {
+      if (!(error instanceof Conflict)) throw error;
+    }
   }
 }
 

@@ -1,4 +1,6 @@
-import type { LeftOut, Run, ScheduleDecision, ScheduleWorld } from '../../domain/schedule/decide-run.ts';
+import type { VMBackupScheduleStatus } from '../../crds/vmbackupschedule.ts';
+import type { ScheduleDecision, ScheduleWorld } from '../../domain/schedule/decide-run.ts';
+import type { LeftOut, Run } from '../../domain/schedule/run.ts';
 import { conditionOf } from '../../kube/conditions.ts';
 import type { Event } from '../../kube/events.ts';
 import { troubleOf } from './status.ts';
@@ -8,29 +10,47 @@ export function scheduleEvents(
   world: ScheduleWorld,
   decision: ScheduleDecision,
   refused: readonly string[],
+  after: Pick<VMBackupScheduleStatus, 'conditions'>,
 ): readonly Event[] {
   const trouble = troubleOf(world, decision);
   const before = conditionOf(world.schedule.status?.conditions, 'Ready')?.reason;
   const run = decision.kind === 'Scheduled' ? decision.run : undefined;
   return [
-    ...(trouble === undefined || (trouble.reason === before && run === undefined)
+    ...(trouble === undefined || (trouble.reason === before && run?.begins !== true)
       ? []
       : [warning(trouble.reason, trouble.message)]),
-    ...(run === undefined ? [] : runEvents(run, refused)),
+    ...(run === undefined
+      ? []
+      : runEvents(run, decision.kind === 'Scheduled' ? decision.matched.length : 0, refused)),
+    ...failureEvents(world, after),
   ];
 }
 
-function runEvents(run: Run, refused: readonly string[]): readonly Event[] {
+/** Told when other VMs fail than before. */
+function failureEvents(
+  { schedule }: ScheduleWorld,
+  { conditions }: Pick<VMBackupScheduleStatus, 'conditions'>,
+): readonly Event[] {
+  const now = conditionOf(conditions, 'BackupsFailing');
+  const before = conditionOf(schedule.status?.conditions, 'BackupsFailing');
+  return now === undefined || now.message === before?.message ? [] : [warning(now.reason, now.message)];
+}
+
+function runEvents(run: Run, vms: number, refused: readonly string[]): readonly Event[] {
   const count = run.children.length - refused.length;
   const slot = new Date(run.slot).toISOString();
   const started: Event = {
     type: 'Normal',
     reason: 'RunStarted',
     action: 'Schedule',
-    note: `The run of ${slot} has ${count} ${count === 1 ? 'backup' : 'backups'}.`,
+    note:
+      run.rest === undefined
+        ? `The run of ${slot} has ${count} ${count === 1 ? 'backup' : 'backups'}.`
+        : `The run of ${slot} has begun: ${count} of ${vms} VMs at once, the others follow.`,
   };
   return [
-    ...(count > 0 ? [started] : []),
+    ...(run.begins && (count > 0 || run.rest !== undefined) ? [started] : []),
+    ...(run.tooLate.length > 0 ? [tooLate(run.tooLate)] : []),
     ...(run.leftOut.length > 0 ? [backupStillRunning(run.leftOut)] : []),
     ...refused.map((name) =>
       warning(
@@ -39,6 +59,15 @@ function runEvents(run: Run, refused: readonly string[]): readonly Event[] {
       ),
     ),
   ];
+}
+
+function tooLate(vms: readonly string[]): Event {
+  const names = vms.slice(0, 10).join(', ');
+  const more = vms.length > 10 ? ` and ${vms.length - 10} more` : '';
+  return warning(
+    'StartingDeadlineExceeded',
+    `Left out of this run, because their time had passed by more than startingDeadlineSeconds: ${names}${more}.`,
+  );
 }
 
 function backupStillRunning(leftOut: readonly LeftOut[]): Event {

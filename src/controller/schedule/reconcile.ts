@@ -1,12 +1,14 @@
 import type { VMBackupSchedule } from '../../crds/vmbackupschedule.ts';
 import { labelValue } from '../../domain/labels.ts';
 import { decideSchedule, type ScheduleWorld } from '../../domain/schedule/decide-run.ts';
+import { excessBackups, type HistoryQuestion } from '../../domain/schedule/history.ts';
+import { conditionOf } from '../../kube/conditions.ts';
 import { Again, Done, type Outcome, Stalled } from '../../kube/outcome.ts';
 import type { StatusWriter } from '../../kube/status.ts';
 import { type Caches, within } from '../caches.ts';
 import { FIELD_MANAGER } from '../names.ts';
 import { report, type Tools } from '../report.ts';
-import { startRun } from './act.ts';
+import { removeExcess, startRun } from './act.ts';
 import { scheduleEvents } from './events.ts';
 import { scheduleStatus } from './status.ts';
 
@@ -15,6 +17,11 @@ const writer: StatusWriter<VMBackupSchedule> = {
   fields: [
     'observedGeneration',
     'conditions',
+    'effectiveSchedule',
+    'run',
+    'lastManualTrigger',
+    'resumedAt',
+    'vms',
     'lastScheduleTime',
     'nextScheduleTime',
     'lastSuccessfulTime',
@@ -42,10 +49,13 @@ export async function reconcileSchedule(
   const run = decision.kind === 'Scheduled' ? decision.run : undefined;
   const refused = run === undefined ? [] : await startRun(tools.kube, schedule, run, signal);
   const status = scheduleStatus(world, decision, new Date(now));
-  const events = scheduleEvents(world, decision, refused);
+  const events = scheduleEvents(world, decision, refused, status);
   await report(tools, caches.schedules, schedule, { status, events }, writer, signal);
   if (decision.kind === 'Invalid') return Stalled(decision.why.reason, decision.why.message);
-  return decision.next === undefined ? Done() : Again(decision.next - tools.clock.now());
+  // After the record of the run: if this fails, the run does not suffer from it.
+  await removeExcess(tools.kube, excessBackups(observeHistory(caches, world)), signal);
+  const next = Math.min(decision.next ?? Number.POSITIVE_INFINITY, run?.nextAt ?? Number.POSITIVE_INFINITY);
+  return Number.isFinite(next) ? Again(next - tools.clock.now()) : Done();
 }
 
 function observeSchedule({ views }: Caches, schedule: VMBackupSchedule): ScheduleWorld {
@@ -54,5 +64,22 @@ function observeSchedule({ views }: Caches, schedule: VMBackupSchedule): Schedul
     schedule,
     vms: views.vmsIn(namespace ?? ''),
     children: views.backupsOfSchedule(within(namespace, labelValue(name))),
+  };
+}
+
+function observeHistory({ views, restores }: Caches, { schedule, children }: ScheduleWorld): HistoryQuestion {
+  const { metadata, spec } = schedule;
+  const open = restores.list(
+    (restore) =>
+      restore.metadata.namespace === metadata.namespace &&
+      conditionOf(restore.status?.conditions, 'Ready')?.status !== 'True' &&
+      conditionOf(restore.status?.conditions, 'Stalled') === undefined,
+  );
+  return {
+    children,
+    backupsOfVm: (vmName) => views.backupsOfVm(within(metadata.namespace, vmName)),
+    inUse: new Set(open.map((restore) => restore.spec.source.backupName ?? '')),
+    successful: spec.successfulBackupsHistoryLimit,
+    failed: spec.failedBackupsHistoryLimit,
   };
 }

@@ -1,9 +1,11 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
-import type { VMBackupScheduleStatus } from '../../crds/vmbackupschedule.ts';
-import type { ScheduleDecision, ScheduleWorld } from '../../domain/schedule/decide-run.ts';
+import type { ScheduledVm, VMBackupScheduleStatus } from '../../crds/vmbackupschedule.ts';
+import { resumedAt, type ScheduleDecision, type ScheduleWorld } from '../../domain/schedule/decide-run.ts';
 import { isOver, standingOf } from '../../domain/standing.ts';
 import { clip, type Why } from '../../domain/why.ts';
 import { conditionsFor, type Desired } from '../../kube/conditions.ts';
+import { later } from './later.ts';
+import { firstVms, scheduledVms } from './vms.ts';
 
 /** The API keeps so many names. */
 const ACTIVE_LIMIT = 32;
@@ -17,19 +19,32 @@ export function scheduleStatus(
   const { metadata, status: before } = world.schedule;
   const generation = metadata.generation ?? 0;
   const at = { generation, now };
+  const resumed = resumedAt(world.schedule, now.getTime());
+  const vms =
+    decision.kind === 'Invalid'
+      ? (before?.vms ?? [])
+      : scheduledVms(decision.matched, world.children, before?.vms ?? []);
   const same: Partial<VMBackupScheduleStatus> = {
     observedGeneration: generation,
-    conditions: [...conditionsFor(before?.conditions ?? [], desired(world, decision), at)],
+    conditions: [...conditionsFor(before?.conditions ?? [], desired(world, decision, vms), at)],
+    run: before?.run,
+    lastManualTrigger: before?.lastManualTrigger,
+    resumedAt: resumed === undefined ? undefined : timestamp(resumed),
+    vms: firstVms(vms),
     lastScheduleTime: before?.lastScheduleTime,
     lastSuccessfulTime: lastSuccess(world),
     active: active(world.children),
     missedRuns: before?.missedRuns ?? 0,
   };
   if (decision.kind === 'Invalid') return same;
-  const { run, next, missed, matched } = decision;
+  const { run, next, missed, matched, token, effective } = decision;
+  const ranSlot = run === undefined || run.isManual ? undefined : timestamp(run.slot);
   return {
     ...same,
-    lastScheduleTime: run === undefined ? before?.lastScheduleTime : timestamp(run.slot),
+    effectiveSchedule: effective,
+    run: run === undefined ? before?.run : run.rest,
+    lastManualTrigger: token ?? before?.lastManualTrigger,
+    lastScheduleTime: ranSlot ?? before?.lastScheduleTime,
     nextScheduleTime: next === undefined ? undefined : timestamp(next),
     matchedVMs: matched.length,
     missedRuns: (before?.missedRuns ?? 0) + missed,
@@ -50,25 +65,42 @@ export function troubleOf({ schedule }: ScheduleWorld, decision: ScheduleDecisio
   return { reason: 'NoVMsMatched', message };
 }
 
-function desired(world: ScheduleWorld, decision: ScheduleDecision): readonly Desired[] {
+/** So many VMs are named in a sentence; the rest is a number. */
+const NAMED_VMS = 10;
+
+/** Says whose backups fail; undefined if nobody's do. */
+function failing(vms: readonly ScheduledVm[]): Desired | undefined {
+  const failed = vms.filter(({ lastFailure }) => lastFailure !== undefined);
+  if (failed.length === 0) return undefined;
+  const named = failed.slice(0, NAMED_VMS).map(({ name, lastFailure }) => `'${name}' (${lastFailure})`);
+  const more = failed.length - named.length;
+  const names = [...named, ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
+  const message = `The last backup of ${failed.length} of ${vms.length} VMs failed: ${names}. Look at the VMBackups of these VMs.`;
+  return { type: 'BackupsFailing', status: 'True', reason: 'BackupsFailing', message };
+}
+
+function desired(
+  world: ScheduleWorld,
+  decision: ScheduleDecision,
+  vms: readonly ScheduledVm[],
+): readonly Desired[] {
+  const failed = failing(vms);
+  return [readiness(world, decision), ...(failed === undefined ? [] : [failed])];
+}
+
+function readiness(world: ScheduleWorld, decision: ScheduleDecision): Desired {
   const trouble = troubleOf(world, decision);
   const { reason, message } = trouble ?? { reason: 'Scheduled', message: '' };
-  if (decision.kind === 'Invalid') return [{ type: 'Stalled', status: 'True', reason, message }];
-  if (trouble !== undefined) return [{ type: 'Ready', status: 'False', reason, message }];
+  if (decision.kind === 'Invalid') return { type: 'Stalled', status: 'True', reason, message };
+  if (trouble !== undefined) return { type: 'Ready', status: 'False', reason, message };
   const { spec } = world.schedule;
   if (spec.suspend) {
     const message = 'spec.suspend is true: no backups are made until it is false.';
-    return [{ type: 'Ready', status: 'True', reason: 'Suspended', message }];
+    return { type: 'Ready', status: 'True', reason: 'Suspended', message };
   }
   const vms = decision.matched.length === 1 ? '1 VM' : `${decision.matched.length} VMs`;
-  return [
-    {
-      type: 'Ready',
-      status: 'True',
-      reason,
-      message: `Backs up ${vms} at '${spec.schedule}' (${spec.timeZone}).`,
-    },
-  ];
+  const said = `Backs up ${vms} at '${spec.schedule}' (${spec.timeZone}).`;
+  return { type: 'Ready', status: 'True', reason, message: said };
 }
 
 function active(children: readonly VMBackup[]): string[] {
@@ -85,12 +117,6 @@ function lastSuccess({ schedule, children }: ScheduleWorld): string | undefined 
     return standing.kind === 'Succeeded' ? standing.execution.completedAt : undefined;
   });
   return [schedule.status?.lastSuccessfulTime, ...times].reduce(later, undefined);
-}
-
-/** Compares instants: the agent's times may have fractions of a second. */
-function later(a: string | undefined, b: string | undefined): string | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  return Date.parse(b) > Date.parse(a) ? b : a;
 }
 
 function timestamp(milliseconds: number): string {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { labelValue, SCHEDULE_LABEL } from '../../domain/labels.ts';
+import { standingOf } from '../../domain/standing.ts';
 import { keyOf } from '../../kube/kind.ts';
 import { type Source, watching } from '../../kube/source.ts';
 import type { Caches } from '../caches.ts';
@@ -10,6 +11,8 @@ export function scheduleSources(caches: Caches): readonly Source[] {
   return [
     watching(caches.schedules),
     watching(caches.backups, (change) => {
+      // Its progress is told all the time, and no schedule cares.
+      if (change.old && change.new && standingOf(change.old).kind === standingOf(change.new).kind) return [];
       const metadata = (change.new ?? change.old)?.metadata;
       const label = metadata?.labels?.[SCHEDULE_LABEL];
       return schedulesIn(metadata?.namespace)

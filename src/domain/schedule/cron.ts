@@ -26,6 +26,8 @@ export function parseSchedule(schedule: string, timeZone: string): ParsedSchedul
     const message = `timeZone '${timeZone}' is not known: write an IANA name, for example 'Europe/Berlin' or 'UTC'.`;
     return { kind: 'Invalid', reason: 'InvalidTimeZone', message };
   }
+  if (/^\S+(\s+\S+){5}$/.test(schedule.trim()))
+    return invalidSchedule(schedule, 'has six fields, and there is none for seconds here');
   let cron: Cron;
   try {
     cron = new Cron(schedule, { mode: '5-part', timezone: timeZone, paused: true });

@@ -1,12 +1,12 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
-import type { VMBackupSchedule } from '../../crds/vmbackupschedule.ts';
-import { isScheduledFor } from '../labels.ts';
+import type { ScheduleRun, VMBackupSchedule } from '../../crds/vmbackupschedule.ts';
 import { chooseVms } from '../selector.ts';
-import { isOver, standingOf } from '../standing.ts';
 import type { Why } from '../why.ts';
 import { neverRuns, parseSchedule } from './cron.ts';
-import { type Due, dueSlot } from './due.ts';
-import { runName } from './run-name.ts';
+import { type Due, type DueQuestion, dueSlot, spreadOf } from './due.ts';
+import { effectiveSchedule } from './effective.ts';
+import { manualRunId, slotRunId } from './run-name.ts';
+import { type OpenRun, type Run, stepOf } from './run.ts';
 
 /** All that the decision on one schedule looks at. */
 export interface ScheduleWorld {
@@ -22,25 +22,6 @@ export interface ScheduleWorld {
   readonly children: readonly VMBackup[];
 }
 
-/** One backup to be made, if it is not there yet. */
-export interface PlannedChild {
-  readonly name: string;
-  readonly vmName: string;
-}
-
-/** A VM that this run leaves out, because its last backup from this schedule still runs. */
-export interface LeftOut {
-  readonly vmName: string;
-  readonly running: string;
-}
-
-export interface Run {
-  /** Milliseconds since the epoch. */
-  readonly slot: number;
-  readonly children: readonly PlannedChild[];
-  readonly leftOut: readonly LeftOut[];
-}
-
 export type ScheduleDecision =
   /** It cannot be understood: a person must change it. */
   | { readonly kind: 'Invalid'; readonly why: Why }
@@ -48,6 +29,10 @@ export type ScheduleDecision =
       readonly kind: 'Scheduled';
       /** What is due now; undefined if nothing is. */
       readonly run: Run | undefined;
+      /** The token that this run answers; undefined if it answers none. */
+      readonly token: string | undefined;
+      /** What the schedule means, for people. */
+      readonly effective: string;
       /** The next slot, in milliseconds since the epoch; undefined while suspended. */
       readonly next: number | undefined;
       /** Slots that passed without a run before this one. */
@@ -59,43 +44,88 @@ export type ScheduleDecision =
 
 /** The whole rule for one VMBackupSchedule. `now` in milliseconds since the epoch. */
 export function decideSchedule(world: ScheduleWorld, now: number): ScheduleDecision {
-  const { spec } = world.schedule;
-  const parsed = parseSchedule(spec.schedule, spec.timeZone);
+  const { metadata, spec, status } = world.schedule;
+  const cron = effectiveSchedule(spec.schedule, metadata.uid);
+  const parsed = parseSchedule(cron, spec.timeZone);
   if (parsed.kind === 'Invalid') return { kind: 'Invalid', why: parsed };
   if (parsed.slots.nextAfter(now) === undefined) return { kind: 'Invalid', why: neverRuns(spec.schedule) };
-  const due = dueSlot(
-    {
-      slots: parsed.slots,
-      createdAt: time(world.schedule.metadata.creationTimestamp) ?? now,
-      lastSlot: time(world.schedule.status?.lastScheduleTime),
-      immediate: spec.immediate,
-      suspend: spec.suspend,
-      startingDeadlineMs: spec.startingDeadlineSeconds * 1000,
-    },
-    now,
-  );
+  const question: DueQuestion = {
+    slots: parsed.slots,
+    createdAt: time(metadata.creationTimestamp) ?? now,
+    lastSlot: time(status?.lastScheduleTime),
+    immediate: spec.immediate,
+    suspend: spec.suspend,
+    startingDeadlineMs: spec.startingDeadlineSeconds * 1000,
+    spreadMs: spec.spreadSeconds * 1000,
+    resumedAt: resumedAt(world.schedule, now),
+  };
   const { found, missing } = chooseVms(spec, world.vms);
-  const { next, missed } = due;
-  return { kind: 'Scheduled', run: runAt(world, due, found), next, missed, matched: found, missing };
+  const token = newToken(world.schedule);
+  const due = dueSlot(question, now);
+  const { next } = due;
+  const open = openRun(world.schedule, question, { token, due }, now);
+  const missed = open !== undefined && open.slot === due.slot ? due.missed : 0;
+  const run =
+    open &&
+    stepOf(
+      open,
+      {
+        ...{ scheduleName: metadata.name, scheduleUid: metadata.uid, vms: found, children: world.children },
+        startingDeadlineMs: question.startingDeadlineMs,
+      },
+      now,
+    );
+  const effective = tellEffective(cron, spec);
+  return { kind: 'Scheduled', run, token, effective, next, missed, matched: found, missing };
 }
 
-function runAt(world: ScheduleWorld, { slot }: Due, vms: readonly string[]): Run | undefined {
-  if (slot === undefined) return undefined;
-  const schedule = world.schedule.metadata.name;
-  const children: PlannedChild[] = [];
-  const leftOut: LeftOut[] = [];
-  for (const vmName of vms) {
-    const name = runName(schedule, vmName, slot);
-    const running = world.children.find((child) => stillRuns(child, schedule, vmName));
-    // A child of this very run is no reason to leave the VM out: the run was begun and is now continued.
-    if (running === undefined || running.metadata.name === name) children.push({ name, vmName });
-    else leftOut.push({ vmName, running: running.metadata.name });
+/** Since when the schedule is suspended no longer; undefined if it never was. */
+export function resumedAt({ spec, status }: VMBackupSchedule, now: number): number | undefined {
+  const wasSuspended = status?.conditions?.some(({ reason }) => reason === 'Suspended') ?? false;
+  return wasSuspended && !spec.suspend ? now : time(status?.resumedAt);
+}
+
+/**
+ * The run to be taken on now. A token goes before everything, and even while suspended: a person wants a backup of all VMs now, and
+ * what is left of another run is in that. Then a slot that is due; then what is left of a run, which a suspension stops.
+ */
+function openRun(
+  { metadata, spec, status }: VMBackupSchedule,
+  question: DueQuestion,
+  { token, due }: { readonly token: string | undefined; readonly due: Due },
+  now: number,
+): OpenRun | undefined {
+  if (token !== undefined) {
+    const id = manualRunId(token, metadata.generation ?? 0);
+    return { id, slot: now, isManual: true, begins: true, spreadMs: 0, upTo: undefined };
   }
-  return { slot, children, leftOut };
+  const left = status?.run;
+  if (left?.manual) return goOn(question, left, now);
+  if (due.slot !== undefined) {
+    const spreadMs = spreadOf(question, due.slot);
+    const id = slotRunId(due.slot);
+    return { id, slot: due.slot, isManual: false, begins: true, spreadMs, upTo: undefined };
+  }
+  return spec.suspend ? undefined : goOn(question, left, now);
 }
 
-function stillRuns(child: VMBackup, schedule: string, vmName: string): boolean {
-  return isScheduledFor(child.metadata.labels, schedule, vmName) && !isOver(standingOf(child));
+function goOn(question: DueQuestion, left: ScheduleRun | undefined, now: number): OpenRun | undefined {
+  if (left === undefined) return undefined;
+  const slot = time(left.slot) ?? now;
+  const isManual = left.manual ?? false;
+  const spreadMs = isManual ? 0 : spreadOf(question, slot);
+  return { id: left.id, slot, isManual, begins: false, spreadMs, upTo: left.upTo };
+}
+
+/** The token that was not answered yet. */
+function newToken({ spec, status }: VMBackupSchedule): string | undefined {
+  const token = spec.trigger?.manual;
+  return token === status?.lastManualTrigger ? undefined : token;
+}
+
+function tellEffective(cron: string, { timeZone, spreadSeconds }: VMBackupSchedule['spec']): string {
+  const spread = spreadSeconds > 0 ? `, each VM at its own time within ${spreadSeconds} s after` : '';
+  return `${cron} (${timeZone})${spread}`;
 }
 
 function time(text: string | undefined): number | undefined {

@@ -9,6 +9,10 @@ export interface DueQuestion {
   readonly immediate: boolean;
   readonly suspend: boolean;
   readonly startingDeadlineMs: number;
+  /** How much later than the slot the last VM begins, at most. */
+  readonly spreadMs: number;
+  /** Slots before do not count as missed: it was suspended. */
+  readonly resumedAt: number | undefined;
 }
 
 export interface Due {
@@ -35,12 +39,25 @@ export function dueSlot(question: DueQuestion, now: number): Due {
   if (question.suspend) return { slot: undefined, missed: 0, next: undefined };
   const next = slots.nextAfter(now);
   const newest = newestSlot(question, now);
-  if (newest === undefined || now - newest > question.startingDeadlineMs) {
+  if (newest === undefined || now - newest > question.startingDeadlineMs + spreadOf(question, newest)) {
     return { slot: undefined, missed: 0, next };
   }
   // Without an earlier run and with `immediate`, the slot of creation itself was missed if it is not the newest.
   const skippedFirst = question.immediate && lastSlot === undefined && newest !== createdAt ? 1 : 0;
-  return { slot: newest, missed: skippedFirst + countBetween(slots, lastSlot ?? createdAt, newest), next };
+  const countFrom = Math.max(lastSlot ?? createdAt, question.resumedAt ?? 0);
+  return { slot: newest, missed: skippedFirst + countBetween(slots, countFrom, newest), next };
+}
+
+/**
+ * Over how many milliseconds the VMs of a slot are spread: never beyond the next slot, and not at all at the slot of creation,
+ * which is to come at once.
+ */
+export function spreadOf(
+  { slots, spreadMs, immediate, createdAt }: Omit<DueQuestion, 'lastSlot' | 'suspend' | 'resumedAt'>,
+  slot: number,
+): number {
+  if (immediate && slot === createdAt) return 0;
+  return Math.min(spreadMs, (slots.nextAfter(slot) ?? Number.POSITIVE_INFINITY) - slot);
 }
 
 /** The newest slot in (last run or creation, now]. */

@@ -16,7 +16,7 @@ function after(
   const world = { schedule: object, vms, children: [], ...changes };
   const decision = decideSchedule(world, NOW);
   const status = scheduleStatus(world, decision, new Date(NOW));
-  const events = scheduleEvents(world, decision, refused);
+  const events = scheduleEvents(world, decision, refused, status);
   return {
     next: { ...object, status },
     status,

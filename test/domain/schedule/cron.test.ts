@@ -93,7 +93,7 @@ describe('what cannot be understood is answered with a sentence', () => {
       "schedule '61 * * * *' cannot be read (Invalid value for minute: 61): write five fields",
     ],
     ['* * * *', 'UTC', 'InvalidSchedule', "schedule '* * * *' cannot be read"],
-    ['0 0 2 * * *', 'UTC', 'InvalidSchedule', 'cannot be read'],
+    ['0 0 2 * * *', 'UTC', 'InvalidSchedule', 'has six fields, and there is none for seconds here'],
     ['0 2 * * *', 'Mars/Base', 'InvalidTimeZone', "timeZone 'Mars/Base' is not known: write an IANA name"],
     ['0 2 * * *', '', 'InvalidTimeZone', 'is not known'],
   ])('%s in %s', (schedule, timeZone, reason, sentence) => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { VMBackup } from '../../../src/crds/vmbackup.ts';
 import { scheduledLabels } from '../../../src/domain/labels.ts';
 import { decideSchedule } from '../../../src/domain/schedule/decide-run.ts';
-import { runName } from '../../../src/domain/schedule/run-name.ts';
+import { runName, slotRunId } from '../../../src/domain/schedule/run-name.ts';
 import { backup, goodBackup, schedule } from '../builders.ts';
 
 const SLOT = Date.parse('2026-11-23T18:00:00Z');
@@ -10,7 +10,7 @@ const SLOT = Date.parse('2026-11-23T18:00:00Z');
 const vms = [{ metadata: { name: 'db' } }, { metadata: { name: 'web' } }];
 
 function child(vmName: string, slot: number, over = false): VMBackup {
-  const name = runName('hourly', vmName, slot);
+  const name = runName('hourly', vmName, slotRunId(slot));
   const made = over ? goodBackup(name, { spec: { vmName } }) : backup({ name, spec: { vmName } });
   return { ...made, metadata: { ...made.metadata, labels: { ...scheduledLabels('hourly', vmName) } } };
 }
@@ -21,9 +21,19 @@ describe('a schedule', () => {
       kind: 'Scheduled',
       run: {
         slot: SLOT,
-        children: ['db', 'web'].map((vmName) => ({ name: runName('hourly', vmName, SLOT), vmName })),
+        isManual: false,
+        begins: true,
+        children: ['db', 'web'].map((vmName) => ({
+          name: runName('hourly', vmName, slotRunId(SLOT)),
+          vmName,
+        })),
         leftOut: [],
+        tooLate: [],
+        rest: undefined,
+        nextAt: undefined,
       },
+      token: undefined,
+      effective: '0 * * * * (UTC)',
       next: SLOT + 3_600_000,
       missed: 5,
       matched: ['db', 'web'],
@@ -44,7 +54,7 @@ describe('a schedule', () => {
     expect(decideSchedule({ schedule: schedule(), vms, children }, SLOT)).toMatchObject({
       run: {
         children: [{ vmName: 'web' }],
-        leftOut: [{ vmName: 'db', running: runName('hourly', 'db', SLOT - 3_600_000) }],
+        leftOut: [{ vmName: 'db', running: runName('hourly', 'db', slotRunId(SLOT - 3_600_000)) }],
       },
     });
   });

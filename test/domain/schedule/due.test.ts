@@ -22,6 +22,8 @@ function ask(changes: Partial<DueQuestion> = {}): DueQuestion {
     lastSlot: undefined,
     immediate: false,
     suspend: false,
+    spreadMs: 0,
+    resumedAt: undefined,
   };
   return { ...standard, startingDeadlineMs: 10 * MINUTE, ...changes };
 }
@@ -40,6 +42,15 @@ describe('a slot is due', () => {
       '04:05:00',
       '04:00:00',
       2,
+    ],
+    ['later, when its VMs are spread', { spreadMs: 30 * MINUTE }, '01:40:00', '01:00:00', 0],
+    ['not beyond the spread and the deadline', { spreadMs: 30 * MINUTE }, '01:40:00.001', undefined, 0],
+    [
+      'without counting what passed while it was suspended',
+      { lastSlot: at('01:00:00'), resumedAt: at('04:01:00') },
+      '04:05:00',
+      '04:00:00',
+      0,
     ],
     ['not before the schedule was made', { createdAt: at('01:05:00') }, '01:06:00', undefined, 0],
     ['not while it is suspended', { suspend: true }, '01:00:00', undefined, 0],
@@ -97,7 +108,10 @@ test('no slot is run twice, and none is lost when somebody looks within its dead
           now += pause * 1000;
           const lastSlot = ran.at(-1);
           const due = dueSlot(
-            { slots, createdAt: created, lastSlot, immediate, suspend: false, startingDeadlineMs },
+            {
+              ...{ slots, createdAt: created, lastSlot, immediate, suspend: false, startingDeadlineMs },
+              ...{ spreadMs: 0, resumedAt: undefined },
+            },
             now,
           );
           if (due.slot !== undefined) {
