@@ -90,10 +90,11 @@ test.each([
   ['200Mi', 209715200],
   ['1.5Ki', 1536],
   ['10M', 10_000_000],
+  ['1e9', 1_000_000_000],
 ])('%s is a number of bytes', (text, bytes) => {
   expect(parseBytes(text, 'limit')).toBe(bytes);
 });
 
-test.each(['', '0', '-1', '5 MB', 'fast', '1e9', '9999999999Ti'])('"%s" is no number of bytes', (text) => {
+test.each(['', '0', '-1', '5 MB', 'fast', '9999999999Ti'])('"%s" is no number of bytes', (text) => {
   expect(() => parseBytes(text, 'limit')).toThrow(expect.objectContaining({ reason: 'UsageError' }));
 });
