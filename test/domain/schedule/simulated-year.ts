@@ -49,7 +49,8 @@ const within = (stretches: readonly Stretch[], at: number) =>
 
 /** Lives through the story with the real rules: from one thing that happens to the next, as the controller would be woken. */
 export function live(story: Story): Year {
-  let schedule = story.schedule;
+  let { schedule } = story;
+  let known = story.schedule.status;
   let backups: (VMBackup & { readonly endsAt: number })[] = [];
   const made: Made[] = [];
   const happenings = [
@@ -66,10 +67,14 @@ export function live(story: Story): Year {
     if (!within(story.controllerDown, now)) {
       const token = story.tokens.filter((at) => at <= now).length;
       const suspend = within(story.suspended, now);
-      const spec = { ...schedule.spec, suspend, ...(token > 0 && { trigger: { manual: `token-${token}` } }) };
+      const spec = {
+        ...story.schedule.spec,
+        suspend,
+        ...(token > 0 && { trigger: { manual: `token-${token}` } }),
+      };
       const vms = [...story.vms].filter(([, stretch]) => within([stretch], now));
       const world = {
-        schedule: { ...schedule, spec },
+        schedule: { ...story.schedule, spec, ...(known && { status: known }) },
         vms: vms.map(([name]) => ({ metadata: { name } })),
         children: backups,
       };
@@ -82,8 +87,8 @@ export function live(story: Story): Year {
         made.push({ name, vmName, at: now, besideAnother: others.length > 0, inOneGo: fresh.length });
         backups.push(begun(name, vmName, now, schedule, story));
       }
-      const status = scheduleStatus(world, decision, new Date(now));
-      schedule = { ...schedule, spec, status };
+      known = scheduleStatus(world, decision, new Date(now));
+      schedule = { ...story.schedule, spec, status: known };
       const excess = new Set(
         excessBackups({
           children: backups,
