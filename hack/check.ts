@@ -2,6 +2,7 @@
 /** `npm run check`: what `npm run verify` checks, without the tests and without writing any file. */
 import { join } from 'node:path';
 import { staleFiles } from './generate/files.ts';
+import { staleRendered } from './generate/rendered.ts';
 import { staticSteps } from './verify/static.ts';
 import { program, runSteps, StepFailed } from './verify/steps.ts';
 
@@ -12,7 +13,7 @@ const passed = await runSteps(
     {
       name: 'generated files',
       run: async () => {
-        const stale = await staleFiles(root);
+        const stale = [...(await staleFiles(root)), ...(await staleRendered(root))];
         if (stale.length > 0) throw new StepFailed(`run 'npm run generate': ${stale.join(', ')} out of date`);
       },
     },

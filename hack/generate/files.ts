@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { chartFiles } from './chart.ts';
 import { crdYaml } from './crd.ts';
 import { kinds } from './kinds.ts';
 import { reference } from './reference.ts';
@@ -11,7 +12,9 @@ import { reference } from './reference.ts';
  */
 export async function generatedFiles(root: string): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
-  for (const page of kinds) files.set(`deploy/crds/${page.names.plural}.yaml`, crdYaml(page));
+  const crds = new Map(kinds.map((page) => [page.names.plural, crdYaml(page)]));
+  for (const [plural, yaml] of crds) files.set(`deploy/crds/${plural}.yaml`, yaml);
+  for (const [path, text] of await chartFiles(root, crds)) files.set(path, text);
   const samples = new Map<string, string>();
   for (const name of kinds.flatMap((page) => page.samples)) {
     samples.set(name, await readFile(join(root, 'deploy/samples', name), 'utf8'));

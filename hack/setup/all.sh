@@ -7,4 +7,5 @@ cd "$ROOT/hack/setup"
 ./packages.sh
 ./npm.sh
 ./control-plane.sh
+./chart-tools.sh
 ./nfs.sh

@@ -11,22 +11,10 @@
 BINARIES=(etcd kube-apiserver kube-controller-manager kubectl)
 TOOLS=$ROOT/test/tools
 GO_NEEDED=$(sed -n 's/^go //p' "$TOOLS/go.mod")
-GO_FETCHES=1.21 # from here on, a Go fetches the newer one that a module asks for, unless GOTOOLCHAIN=local forbids it
-PATH=$PATH:/usr/local/go/bin # where Go's own archive is unpacked; sudo and cron do not look there
+. "$(dirname "$0")/go.sh"
 
-# module_version MODULE: as test/tools/go.mod requires it.
-module_version() { awk -v m="$1" '$1 == m && $2 ~ /^v/ {print $2; exit}' "$TOOLS/go.mod"; }
-
-machine() {
-  case $(uname -m) in
-    x86_64) echo amd64 ;;
-    aarch64 | arm64) echo arm64 ;;
-    *) uname -m ;;
-  esac
-}
-
-KUBERNETES=$(module_version k8s.io/kubernetes)
-ETCD=$(module_version go.etcd.io/etcd/server/v3)
+KUBERNETES=$(module_version "$TOOLS/go.mod" k8s.io/kubernetes)
+ETCD=$(module_version "$TOOLS/go.mod" go.etcd.io/etcd/server/v3)
 HOME_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/tidemark/control-plane/$KUBERNETES-$(machine)
 BIN=${KUBEBUILDER_ASSETS:-$HOME_DIR/bin}
 
@@ -34,22 +22,6 @@ BIN=${KUBEBUILDER_ASSETS:-$HOME_DIR/bin}
 absent() {
   local name
   for name in "${BINARIES[@]}"; do [ -x "$1/$name" ] || printf '%s ' "$name"; done
-}
-
-# can_become GO: is this Go new enough for test/tools, or new enough to fetch one that is? Asks nothing of the network.
-can_become() {
-  local least=$GO_FETCHES version
-  cd / # away from any go.mod that would decide the version
-  [ "$("$1" env GOTOOLCHAIN)" != local ] || least=$GO_NEEDED
-  version=$(GOTOOLCHAIN=local "$1" env GOVERSION)
-  printf '%s\n' "$least" "${version#go}" | sort --check=quiet --version-sort
-}
-
-# a_go: the first on PATH that will do.
-a_go() {
-  local go
-  for go in $(type -ap go); do if (can_become "$go") 2>/dev/null; then echo "$go" && return; fi; done
-  return 1
 }
 
 # build GO DIRECTORY: from source. Go keeps what it has compiled, so a build that was interrupted goes on from there.

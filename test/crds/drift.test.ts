@@ -26,7 +26,8 @@ test('generating twice gives the same bytes', async () => {
 test('a file that was edited by hand, and one that is missing, are named', async () => {
   const copy = await mkdtemp(join(tmpdir(), 'tidemark-drift-'));
   onTestFinished(() => rm(copy, { recursive: true }));
-  await cp(join(root, 'deploy/samples'), join(copy, 'deploy/samples'), { recursive: true });
+  for (const path of ['deploy/samples', 'deploy/rbac', 'charts/tidemark/values.yaml'])
+    await cp(join(root, path), join(copy, path), { recursive: true });
   for (const [path, text] of files) {
     await mkdir(dirname(join(copy, path)), { recursive: true });
     await writeFile(join(copy, path), text);

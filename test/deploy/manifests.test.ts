@@ -32,8 +32,8 @@ async function pod(file: string): Promise<z.infer<typeof PodSpec>> {
   return Workload.parse(await manifest(file)).spec.template.spec;
 }
 
-const controller = await pod('controller.yaml');
-const agent = await pod('node-agent.yaml');
+const controller = await pod('controller/deployment.yaml');
+const agent = await pod('node-agent/daemonset.yaml');
 
 describe.each([
   ['controller', controller],
@@ -94,7 +94,7 @@ test('the kustomization takes in every manifest', async () => {
     .object({ resources: z.array(z.string()) })
     .parse(await manifest('kustomization.yaml'));
   const files = (await readdir(deploy, { recursive: true })).filter(
-    (file) => file.endsWith('.yaml') && !file.startsWith('samples/') && file !== 'kustomization.yaml',
+    (file) => file.endsWith('.yaml') && !/^(samples|gitops)\//.test(file) && file !== 'kustomization.yaml',
   );
   expect(resources.toSorted()).toEqual(files.toSorted());
 });
