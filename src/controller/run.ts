@@ -4,13 +4,14 @@ import { reconcileBackup } from './backup/reconcile.ts';
 import { backupSources } from './backup/wake.ts';
 import type { Caches } from './caches.ts';
 import type { Tools } from './report.ts';
+import { reconcileRetention, retentionSources } from './retention/reconcile.ts';
 import { reconcileRepository, repositorySources } from './repository/reconcile.ts';
 import { reconcileRestore, type RestoreOptions } from './restore/reconcile.ts';
 import { restoreSources } from './restore/wake.ts';
 import { reconcileSchedule } from './schedule/reconcile.ts';
 import { scheduleSources } from './schedule/wake.ts';
 
-/** Runs the four controllers until the signal aborts. */
+/** Runs the controllers until the signal aborts. */
 export async function runControllers(
   caches: Caches,
   options: RestoreOptions,
@@ -32,6 +33,11 @@ export async function runControllers(
       name: 'schedule',
       sources: scheduleSources(caches),
       reconcile: (key, signal) => reconcileSchedule(caches, tools, key, signal),
+    },
+    {
+      name: 'retention',
+      sources: retentionSources(caches),
+      reconcile: (key, signal) => reconcileRetention(caches, tools, key, signal),
     },
     {
       name: 'repository',

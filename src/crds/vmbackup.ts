@@ -45,6 +45,10 @@ const VolumeChoice = z
     }),
   );
 
+/** What becomes of the data when the object is deleted. */
+export const DeletionPolicy = z.enum(['Retain', 'Delete']);
+export type DeletionPolicy = z.infer<typeof DeletionPolicy>;
+
 /** How one VM is backed up: what a `VMBackup` and the template of a `VMBackupSchedule` have in common. */
 export const BackupSettings = z.object({
   repository: ObjectName.describe('Name of the VMBackupRepository that takes the data.'),
@@ -81,19 +85,57 @@ export const BackupSettings = z.object({
   window: Window.optional().describe(
     'When a backup may begin; at any time when left out. One that runs when the window closes runs on to its end.',
   ),
+  deletionPolicy: DeletionPolicy.optional().describe(
+    'What becomes of the data in the repository when the VMBackup is deleted. Retain, the default: it stays, and can be imported again. Delete: it is removed, once nothing stands on it. A deleted namespace removes no data, whatever this says.',
+  ),
+  tags: z
+    .array(z.string().min(1).max(63))
+    .max(16)
+    .meta(listSet)
+    .optional()
+    .describe('Words by which retention can keep it, see keepTags of a VMBackupSchedule.'),
 });
 export type BackupSettings = z.infer<typeof BackupSettings>;
 
-export const VMBackupSpec = BackupSettings.extend({
+const vmBackupFields = {
+  ...BackupSettings.shape,
   vmName: z.string().min(1).max(63).describe('Name of the VirtualMachine, in the same namespace.'),
   type: z
     .enum(['Auto', 'Full'])
     .default('Auto')
     .describe('Auto: incremental whenever that is safe. Full: a full backup, which begins a new chain.'),
-}).meta(
+  hold: z
+    .boolean()
+    .optional()
+    .describe(
+      'While true, the data is removed by nobody: not by retention, nor by the deletion of this object or of its chain. Can be changed at any time.',
+    ),
+  imported: z
+    .object({
+      cluster: z.string().min(1).max(64).describe('The id of the cluster that took it.'),
+      path: z.string().min(1).max(1024).describe('Its directory in the repository.'),
+      uid: z.string().min(1).max(64).describe('The UID of the VMBackup that took it.'),
+    })
+    .optional()
+    .describe(
+      'Set on an object that was made from a backup found in the repository. Tidemark fills its status from there, and takes no backup for it.',
+    ),
+};
+
+/** What may be changed after creation: neither says what the backup is. */
+const MUTABLE: ReadonlySet<string> = new Set(['deletionPolicy', 'hold']);
+
+export const VMBackupSpec = z.object(vmBackupFields).meta(
   cel({
-    rule: 'self == oldSelf',
-    message: 'a VMBackup is the record of one backup and cannot be changed: create another one',
+    rule: Object.keys(vmBackupFields)
+      .filter((field) => !MUTABLE.has(field))
+      .map(
+        (field) =>
+          `(has(self.${field}) ? has(oldSelf.${field}) && self.${field} == oldSelf.${field} : !has(oldSelf.${field}))`,
+      )
+      .join(' && '),
+    message:
+      'a VMBackup is the record of one backup: only hold and deletionPolicy can be changed. Create another one',
   }),
 );
 
@@ -220,7 +262,7 @@ export const Execution = z.object({
 });
 export type Execution = z.infer<typeof Execution>;
 
-export const Phase = z.enum(['Pending', 'Assigned', 'Running', 'Succeeded', 'Failed']);
+export const Phase = z.enum(['Pending', 'Assigned', 'Running', 'Succeeded', 'Failed', 'Deleting']);
 export type Phase = z.infer<typeof Phase>;
 
 export const VMBackupStatus = z.object({
@@ -237,6 +279,14 @@ export const VMBackupStatus = z.object({
   seconds: z.int().min(0).optional().describe('From start to end of the good attempt.'),
   plan: Plan.optional().describe('What the controller decided for the current attempt.'),
   execution: Execution.optional().describe('What the agent did; only the agent writes here.'),
+  removal: z
+    .object({
+      at: Time.describe('When it was tried.'),
+      reason: Reason.describe('Why the data is still there.'),
+      message: Message.describe('The same in a sentence, with what to do.'),
+    })
+    .optional()
+    .describe('The last time that the data should have been removed, and was not.'),
 });
 export type VMBackupStatus = z.infer<typeof VMBackupStatus>;
 
@@ -245,7 +295,7 @@ export const VMBackup = z.object({
   apiVersion: z.literal(API_VERSION).optional(),
   kind: z.literal('VMBackup').optional(),
   metadata: ObjectMeta,
-  spec: VMBackupSpec.describe('What to back up, and how. Immutable.'),
+  spec: VMBackupSpec.describe('What to back up, and how. Immutable but for hold and deletionPolicy.'),
   status: VMBackupStatus.optional().describe('What was decided, and what came of it.'),
 });
 export type VMBackup = z.infer<typeof VMBackup>;

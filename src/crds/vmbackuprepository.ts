@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { API_VERSION, Bytes, cel, kindOf, listAtomic, listSet, ObjectMeta } from './api.ts';
 import { Conditions } from './conditions.ts';
+import { CatalogueSpec, CatalogueStatus, ScrubEvery, ScrubStatus, UpkeepStatus } from './upkeep.ts';
 
 const AbsolutePath = z
   .string()
@@ -130,6 +131,10 @@ export const VMBackupRepositorySpec = z
       .describe(
         'Which backups may be restored into another namespace than their own, or from another cluster.',
       ),
+    scrubEvery: ScrubEvery,
+    catalogue: CatalogueSpec.optional().describe(
+      'How the backups in the repository and the VMBackups in the cluster are compared.',
+    ),
   })
   .meta(
     cel(
@@ -160,6 +165,11 @@ export const VMBackupRepositoryStatus = z.object({
     .min(0)
     .optional()
     .describe('Backups into it that wait, for their turn or for something else.'),
+  catalogue: CatalogueStatus.optional().describe(
+    'What is in the repository, against what is in the cluster.',
+  ),
+  scrub: ScrubStatus.optional().describe('How far the verification of all data is, and what it found.'),
+  upkeep: UpkeepStatus.optional().describe('The Jobs that look after the repository.'),
 });
 export type VMBackupRepositoryStatus = z.infer<typeof VMBackupRepositoryStatus>;
 

@@ -12,6 +12,7 @@ import {
   Time,
 } from './api.ts';
 import { Conditions } from './conditions.ts';
+import { RetentionSpec, RetentionStatus } from './retention.ts';
 import { BackupSettings } from './vmbackup.ts';
 
 const LabelSelector = z
@@ -131,6 +132,9 @@ export const VMBackupScheduleSpec = z
       .describe('The VirtualMachines, by name.'),
     vmSelector: LabelSelector.optional().describe('The VirtualMachines, by label.'),
     template: BackupSettings.describe('How each VM is backed up.'),
+    retention: RetentionSpec.optional().describe(
+      'Which good backups of this schedule are kept; all of them when left out. The data of the others is removed from the repository.',
+    ),
   })
   .meta(
     cel({
@@ -197,6 +201,7 @@ export const VMBackupScheduleStatus = z.object({
     .min(0)
     .optional()
     .describe('Slots that passed without a run, since the schedule was made.'),
+  retention: RetentionStatus.optional().describe('What retention keeps and removes, and why.'),
 });
 export type VMBackupScheduleStatus = z.infer<typeof VMBackupScheduleStatus>;
 

@@ -5,6 +5,10 @@ export const SCHEDULE_LABEL = 'backup.tidemark.dev/schedule';
 /** On a VMBackup: the VM it is of. */
 export const VM_LABEL = 'backup.tidemark.dev/vm';
 
+/** On a VMBackup whose data is removed from the repository before the object goes. */
+export const DATA_FINALIZER = 'backup.tidemark.dev/data';
+/** On a VMBackup that is deleted with `deletionPolicy: Delete`: what goes with it, see {@link DeleteWith}. */
+export const DELETE_WITH_ANNOTATION = 'backup.tidemark.dev/delete-with';
 /** A label's value has at most 63 characters, an object's name up to 253. */
 const LABEL_LENGTH = 63;
 

@@ -39,3 +39,8 @@ export function backupPath(place: BackupPlace): string {
     backupId(place.backupCreatedAt, place.backupUid),
   ].join('/');
 }
+
+/** The directory of the VM that a backup's path lies in. */
+export function vmDirectoryOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}

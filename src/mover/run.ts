@@ -13,6 +13,7 @@ const commands: ReadonlyMap<string, () => Promise<{ readonly run: Command }>> = 
   ['inspect', () => import('./commands/inspect.ts')],
   ['probe', () => import('./commands/probe.ts')],
   ['discard', () => import('./commands/discard.ts')],
+  ['sweep', () => import('./commands/sweep.ts')],
 ]);
 
 const HELP = `tidemark-mover moves the bytes of one backup or restore. It knows nothing of Kubernetes or libvirt.
@@ -24,6 +25,7 @@ const HELP = `tidemark-mover moves the bytes of one backup or restore. It knows 
   inspect  say what a backup holds, and whether it is fit for use
   probe    try out whether a repository can be written
   discard  remove what dead attempts of a backup left behind
+  sweep    remove backups, leaf first, and nothing that others stand on
 
 Each command tells its usage when called without arguments. --json writes JSON lines to standard output.
 Exit codes: 0 good, 1 check failed, 2 usage, 3 source, 4 target, 5 aborted, 6 parent, 70 fault of the mover.

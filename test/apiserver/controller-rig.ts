@@ -23,6 +23,8 @@ export const REPOSITORY = 'nas';
 /** An agent that could write to the repository. */
 export const READY = { ready: true, reason: 'Ready', message: 'Written, read back and deleted.' };
 
+/** Each says when it has started. */
+const CONTROLLERS = 5;
 const DEADLINE_MS = 60_000;
 /** Nothing here shall end a call before the test's own time does. */
 const never = new AbortController().signal;
@@ -84,10 +86,10 @@ export class Rig implements AsyncDisposable {
   async restartController(): Promise<void> {
     const before = count(await this.controller.log(), 'controller started');
     this.controller = this.#start();
-    await this.untilStarted(before + 4);
+    await this.untilStarted(before + CONTROLLERS);
   }
 
-  async untilStarted(times = 4): Promise<void> {
+  async untilStarted(times = CONTROLLERS): Promise<void> {
     await this.until('the controllers to start', async () =>
       count(await this.controller.log(), 'controller started') >= times ? true : undefined,
     );

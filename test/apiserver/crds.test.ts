@@ -253,6 +253,27 @@ const refused: readonly (readonly [string, string, Spec, string])[] = [
     { ...schedule, vmNames: ['a', 'a'] },
     'spec.vmNames[1]: Duplicate value: "a"',
   ],
+  ...[{}, { keepLast: 0 }, { keepTags: ['gold'] }].map(
+    (retention) =>
+      [
+        'VMBackupSchedule',
+        `the retention ${JSON.stringify(retention)}, which keeps nothing`,
+        { ...schedule, retention },
+        'spec.retention: Invalid value: say what to keep: set one of keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly, keepYearly to 1 or more, or keepWithin. To keep everything, leave retention out',
+      ] as const,
+  ),
+  [
+    'VMBackupSchedule',
+    'a keepWithin in another order',
+    { ...schedule, retention: { keepWithin: '3d1y' } },
+    "spec.retention.keepWithin: Invalid value: \"3d1y\": keepWithin takes years, months, weeks, days and hours, in this order: for example '30d' or '1y6m'",
+  ],
+  [
+    'VMBackupRepository',
+    'a scrubEvery without unit',
+    { nfs, allowedNamespaces, scrubEvery: '30' },
+    "spec.scrubEvery: Invalid value: \"30\": scrubEvery takes days or hours, for example '30d' or '12h', or Never",
+  ],
   [
     'VMBackupRepository',
     'two places',
@@ -336,7 +357,7 @@ describe('what must not change cannot be changed', () => {
       'VMBackup',
       vmBackup,
       { vmName: 'db' },
-      'spec: Invalid value: a VMBackup is the record of one backup and cannot be changed: create another one',
+      'spec: Invalid value: a VMBackup is the record of one backup: only hold and deletionPolicy can be changed. Create another one',
     ],
     [
       'VMRestore',
@@ -356,6 +377,16 @@ describe('what must not change cannot be changed', () => {
     expect(await refusal(cluster.kubectl(['patch', kind, 'fixed', '--type=merge', '-p', patch]))).toContain(
       sentence,
     );
+  });
+
+  test('a VMBackup may be put on hold and given another deletionPolicy, and nothing be added to it', async () => {
+    await stored('VMBackup', 'held', { ...vmBackup, tags: ['before-upgrade'] });
+    const patch = (spec: Spec) =>
+      cluster.kubectl(['patch', 'tmb', 'held', '--type=merge', '-p', JSON.stringify({ spec })]);
+    expect(await patch({ hold: true, deletionPolicy: 'Delete' })).toContain('patched');
+    expect(await patch({ hold: null, deletionPolicy: 'Retain' })).toContain('patched');
+    for (const spec of [{ tags: null }, { tags: ['other'] }, { volumes: { include: ['root'] } }])
+      expect(await refusal(patch(spec))).toContain('only hold and deletionPolicy can be changed');
   });
 
   test('a repository may get other mount options and namespaces', async () => {

@@ -109,6 +109,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   'tidemark-controller': [
     'create backup.tidemark.dev vmbackups vms',
+    'patch backup.tidemark.dev vmbackups vms',
     'delete backup.tidemark.dev vmbackups vms',
     'watch backup.tidemark.dev vmbackupschedules *',
     'patch backup.tidemark.dev vmbackups/status vms',
@@ -123,6 +124,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'create batch jobs vms',
     'get core pods/log vms',
     'get core namespaces * kube-system',
+    'get core namespaces * default',
     'watch coordination.k8s.io leases tidemark-system',
     'create events.k8s.io events vms',
   ],
@@ -143,7 +145,7 @@ const denied: Readonly<Record<string, readonly string[]>> = {
     'patch coordination.k8s.io leases kube-system',
   ],
   'tidemark-controller': [
-    'patch backup.tidemark.dev vmbackups vms',
+    'delete backup.tidemark.dev vmbackupschedules vms',
     'update subresources.kubevirt.io virtualmachineinstances/freeze vms',
     'get core secrets vms',
     'create core pods vms',
@@ -151,7 +153,6 @@ const denied: Readonly<Record<string, readonly string[]>> = {
     'delete kubevirt.io virtualmachines vms',
     'patch core persistentvolumeclaims vms',
     'patch batch jobs vms',
-    'get core namespaces * default',
     'list core namespaces *',
     'list coordination.k8s.io leases kube-system',
   ],

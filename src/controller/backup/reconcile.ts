@@ -3,6 +3,7 @@ import { type BackupDecision, decideBackup } from '../../domain/decide-backup.ts
 import { Again, Done, type Outcome, Waiting } from '../../kube/outcome.ts';
 import type { StatusWriter } from '../../kube/status.ts';
 import type { Caches } from '../caches.ts';
+import { reconcileDeletion, settleFinalizer } from '../deletion/reconcile.ts';
 import { FIELD_MANAGER } from '../names.ts';
 import { report, type Tools } from '../report.ts';
 import { backupEvents } from './events.ts';
@@ -34,7 +35,10 @@ export async function reconcileBackup(
   signal: AbortSignal,
 ): Promise<Outcome> {
   const backup = caches.backups.get(key);
-  if (backup === undefined || backup.metadata.deletionTimestamp !== undefined) return Done();
+  if (backup === undefined) return Done();
+  if (backup.metadata.deletionTimestamp !== undefined)
+    return await reconcileDeletion(caches, clusterId, tools, backup, writer, signal);
+  if (await settleFinalizer(tools, clusterId, backup, signal)) return Done();
   const now = tools.clock.now();
   const decision = decideBackup(observeBackup(caches, clusterId, backup, now), now);
   const status = backupStatus(backup, decision, new Date(now));

@@ -23,7 +23,8 @@ export function backupSources(caches: Caches, now: () => number): readonly Sourc
     watching(caches.backups, (change) => {
       const backup = change.new ?? change.old;
       if (backup === undefined) return [change.key];
-      const siblings = views.openBackupsOfVm(within(backup.metadata.namespace, backup.spec.vmName));
+      const vm = within(backup.metadata.namespace, backup.spec.vmName);
+      const siblings = [...views.openBackupsOfVm(vm), ...views.backupsOfVm(vm).filter(isBeingDeleted)];
       const called = gaveUpItsSlot(change) ? whoseTurnItIs(caches, now()) : [];
       return new Set([change.key, ...[...siblings, ...called].map(keyOfBackup)]);
     }),
@@ -46,6 +47,11 @@ function saysTheSame({ old: before, new: after }: Change<VMBackupRepository>): b
     isDeepStrictEqual(before.spec, after.spec) &&
     isDeepStrictEqual(before.status?.conditions, after.status?.conditions)
   );
+}
+
+/** It may wait for others that stand on it. */
+function isBeingDeleted({ metadata }: VMBackup): boolean {
+  return metadata.deletionTimestamp !== undefined;
 }
 
 function gaveUpItsSlot(change: Change<VMBackup>): boolean {

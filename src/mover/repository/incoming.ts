@@ -62,7 +62,7 @@ export async function discardAttempts(parentDirectory: string, backupId: string)
  * Removes an incoming directory, or what an earlier removal left of one. It first loses the name that a commit would rename:
  * of a discard and the late commit of a mover that was thought dead, exactly one wins, and never is half a backup committed.
  */
-async function discardIncoming(path: string): Promise<void> {
+export async function discardIncoming(path: string): Promise<void> {
   if (DISCARDED.test(path)) return removeTree(path);
   const doomed = `${path}.discarded`;
   await removeTree(doomed);

@@ -15,10 +15,13 @@ export type Changes = ReadonlyMap<number, number>;
 export class StoredChain {
   readonly directories: string[] = [];
   readonly #root: string;
+  readonly #prefix: string;
   #parent: ParentLink | null = null;
 
-  constructor(root: string) {
+  /** @param prefix of the names of its backups: several chains may share a directory */
+  constructor(root: string, prefix = 'b') {
     this.#root = root;
+    this.#prefix = prefix;
   }
 
   get tip(): string {
@@ -31,7 +34,7 @@ export class StoredChain {
 
   async add(virtualSizeBytes: number, changes: Changes): Promise<string> {
     const position = this.directories.length;
-    const id = `b${String(position).padStart(3, '0')}`;
+    const id = `${this.#prefix}${String(position).padStart(3, '0')}`;
     const directory = join(this.#root, id);
     mkdirSync(directory, { recursive: true });
     const record = await writeVolume(directory, virtualSizeBytes, changes, this.#parent);
@@ -41,7 +44,7 @@ export class StoredChain {
       backup: { id, name: id, namespace: '', uid, createdAt: '2026-11-23T10:00:00Z' },
       cluster: '',
       vm: { name: 'vm', namespace: 'ns', uid: 'vm-uid' },
-      chain: { id: 'chain', position },
+      chain: { id: this.#prefix === 'b' ? 'chain' : `chain-${this.#prefix}`, position },
       type: record.type,
       reason: '',
       message: '',

@@ -1,0 +1,55 @@
+import type { VMBackup } from '../../crds/vmbackup.ts';
+import { storedBytes } from '../columns.ts';
+import { standingOf } from '../standing.ts';
+import type { Point } from './policy.ts';
+
+/** What the points of a schedule are taken from. */
+export interface PointsQuestion {
+  /** All VMBackups of one VM. */
+  readonly backups: readonly VMBackup[];
+  readonly repository: string;
+  /** Whether the policy decides on a backup. */
+  readonly decides: (backup: VMBackup) => boolean;
+  /** Whether a directory is known to be damaged, or to stand on a damaged one. */
+  readonly isDamaged: (path: string, chainId: string) => boolean;
+}
+
+/**
+ * The points of a VM in a repository: what is committed and not already going. A backup that failed, however new, is none: it
+ * holds nothing, and counts for nothing. Nor is one under way.
+ */
+export function pointsOf({ backups, repository, decides, isDamaged }: PointsQuestion): readonly Point[] {
+  return backups.flatMap((backup) => {
+    const { metadata, spec, status } = backup;
+    const standing = standingOf(backup);
+    if (spec.repository !== repository || standing.kind !== 'Succeeded') return [];
+    const { plan, execution } = standing;
+    const held = spec.hold === true;
+    // A held tombstone goes nowhere, so what it stands on stays.
+    if (metadata.deletionTimestamp !== undefined && !held) return [];
+    return [
+      {
+        name: metadata.name,
+        path: plan.path,
+        parents: parentsOf(backup),
+        takenAt: Date.parse(execution.pointInTime ?? execution.startedAt),
+        bytes: storedBytes(execution) ?? 0,
+        tags: spec.tags ?? [],
+        held,
+        damaged: isDamaged(plan.path, status?.chain?.id ?? plan.chain.id),
+        decided: metadata.deletionTimestamp === undefined && decides(backup),
+      },
+    ];
+  });
+}
+
+/** The directories that the images of a backup stand on: of each disk, for a fallback makes single disks full. */
+export function parentsOf({ status }: VMBackup): readonly string[] {
+  const full = new Set(
+    (status?.execution?.disks ?? []).filter(({ type }) => type === 'Full').map(({ volume }) => volume),
+  );
+  const paths = (status?.plan?.disks ?? [])
+    .filter(({ volume }) => !full.has(volume))
+    .flatMap(({ parentPath }) => (parentPath === undefined ? [] : [parentPath]));
+  return [...new Set(paths)];
+}
