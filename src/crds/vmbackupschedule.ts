@@ -115,7 +115,7 @@ export const VMBackupScheduleSpec = z
       .max(10_000)
       .optional()
       .describe(
-        'How many VMBackup objects of good backups stay for each VM; all of them when left out. Only objects are removed, never data, and never what the next backup needs.',
+        'How many VMBackup objects of good backups stay for each VM; all of them when left out. Only objects are removed, never data, and never what the next backup needs. With retention it counts for nothing: retention needs the objects.',
       ),
     failedBackupsHistoryLimit: z
       .int()

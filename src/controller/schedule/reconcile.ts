@@ -79,7 +79,8 @@ function observeHistory({ views, restores }: Caches, { schedule, children }: Sch
     children,
     backupsOfVm: (vmName) => views.backupsOfVm(within(metadata.namespace, vmName)),
     inUse: new Set(open.map((restore) => restore.spec.source.backupName ?? '')),
-    successful: spec.successfulBackupsHistoryLimit,
+    // Retention must see the objects of all that it may have to remove.
+    successful: spec.retention === undefined ? spec.successfulBackupsHistoryLimit : undefined,
     failed: spec.failedBackupsHistoryLimit,
   };
 }

@@ -54,9 +54,10 @@ function excessOf(children: readonly VMBackup[], question: HistoryQuestion): rea
   return [...(question.successful === undefined ? [] : good), ...failed];
 }
 
-/** With `deletionPolicy: Delete` the data goes with the object: that is for retention to decide, and for nobody else. */
-function leavesTheData({ spec }: VMBackup): boolean {
-  return !('deletionPolicy' in spec) || spec.deletionPolicy === 'Retain';
+/** With `deletionPolicy: Delete` the data goes with the object, and a hold is lost with it: that is for nobody to decide here. */
+function leavesTheData(backup: VMBackup): boolean {
+  const { deletionPolicy, hold } = backup.spec;
+  return !isGood(backup) || (deletionPolicy !== 'Delete' && hold !== true);
 }
 
 function isGood(backup: VMBackup): boolean {

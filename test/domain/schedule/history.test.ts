@@ -80,7 +80,7 @@ describe('of the objects of a schedule', () => {
     ],
     [
       'one whose data would go with it',
-      { ...good(0), spec: { ...good(0).spec, deletionPolicy: 'Delete' } as VMBackup['spec'] },
+      { ...good(0), spec: { ...good(0).spec, deletionPolicy: 'Delete' as const } },
     ],
   ])('%s stays', (_, old) => {
     expect(removed([old, ...[1, 2, 3].map((n) => good(n))])).toEqual([]);
