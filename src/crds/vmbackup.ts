@@ -240,6 +240,9 @@ export const Execution = z.object({
     })
     .optional()
     .describe('Whether the file systems were frozen for the instant of the backup.'),
+  estimatedBytes: Bytes.optional().describe(
+    'What the backup takes at most, as far as could be known before it began.',
+  ),
   progress: z
     .object({
       percent: z.int().min(0).max(100).describe('Share of the bytes to look at that is done.'),

@@ -3,6 +3,7 @@ import { endBackup } from '../../src/node-agent/libvirt/backup.ts';
 import {
   deleteCheckpoint,
   listCheckpoints,
+  readChangedBytes,
   readCheckpoint,
   redefineCheckpoint,
 } from '../../src/node-agent/libvirt/checkpoint.ts';
@@ -46,6 +47,10 @@ test('restart: libvirt forgets the checkpoint; adopted again, it carries an exac
     disk: 'vda',
   });
   expect(await adopt(vm, 'backup-1')).toEqual({ vda: 'usable', vdb: 'usable' });
+  expect(Object.fromEntries(await readChangedBytes(virshOf(vm), vm.domain, 'backup-1'))).toEqual({
+    vda: 128 * KiB,
+    vdb: 0,
+  });
   await begin(vm, { name: 'two', incremental });
   expect(await dirtyRanges(vm, 'two', 'root')).toEqual([
     [1 * MiB, 64 * KiB],

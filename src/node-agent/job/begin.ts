@@ -15,6 +15,7 @@ import { readJobInfo } from '../libvirt/job.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
 import { NotYet } from './attempt-failed.ts';
 import { scratchName, socketName } from './names.ts';
+import { preflight } from './preflight.ts';
 import { observeParent, type PlannedDomainDisk, plannedDisks } from './observe-parent.ts';
 
 /** How long to leave a VM alone that someone else works on, in milliseconds. */
@@ -32,7 +33,8 @@ export async function begin(attempt: Attempt, vm: RunningVm, signal: AbortSignal
   await clearTheWay(attempt, vm, signal);
   const disks = plannedDisks(plan, vm.domain);
   const decision = decideDisks(plan, await observeParent(plan, disks, vm, attempt.mover, signal));
-  await reportDecision(attempt, decision);
+  const estimatedBytes = await preflight(attempt, vm, disks, decision.disks, signal);
+  await reportDecision(attempt, decision, estimatedBytes);
   const spec = jobSpec(attempt, vm, disks, decision.disks);
   await mkdir(vm.paths.sockets.outside, { recursive: true });
   const start = () => beginBackup(vm.virsh, vm.domain.name, spec, signal);
@@ -80,11 +82,16 @@ async function clearTheWay(
 }
 
 /** What a killed run of this attempt reported of its own job is told no longer: this one begins at another instant. */
-async function reportDecision({ report, log }: Attempt, { disks, fallback }: DisksDecision): Promise<void> {
+async function reportDecision(
+  { report, log }: Attempt,
+  { disks, fallback }: DisksDecision,
+  estimatedBytes: number,
+): Promise<void> {
   if (fallback) log.warn({ reason: fallback.reason, disks: fallback.disks }, fallback.message);
   const { attempt, agent, startedAt } = report.execution;
   await report.replace({
     ...{ attempt, agent, startedAt },
+    estimatedBytes,
     disks: disks.map(asExecuted),
     ...(fallback ? { incrementalFallback: { ...fallback, disks: [...fallback.disks] } } : {}),
   });

@@ -65,6 +65,23 @@ export async function resumeAfterIoError(virsh: Virsh, name: string, signal?: Ab
   }
 }
 
+/**
+ * What the file of a disk has allocated, in bytes. Undefined where that says nothing of the data: a block device is allocated as a
+ * whole, and of KubeVirt's change-tracking overlay libvirt knows the overlay alone.
+ */
+export async function readAllocatedBytes(
+  virsh: Virsh,
+  name: string,
+  { target, dataStore, sourcePath }: DomainDisk,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  if (dataStore || sourcePath === undefined || sourcePath.startsWith('/dev/')) return undefined;
+  const allocation = /^Allocation:\s+(\d+)$/m.exec(
+    await virsh(['domblkinfo', name, target], {}, signal),
+  )?.[1];
+  return allocation === undefined ? undefined : Number(allocation);
+}
+
 /** Lets a paused guest run on. A guest that runs already is fine. It pauses again at once while the cause is there. */
 export async function resumeDomain(virsh: Virsh, name: string, signal?: AbortSignal): Promise<void> {
   try {

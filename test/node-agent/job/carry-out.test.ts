@@ -51,6 +51,40 @@ describe('a backup that goes well', () => {
   });
 });
 
+describe('a repository that has no room for a backup', () => {
+  test.each([
+    ['full', () => node.plan({}), 'allocated'],
+    ['incremental', () => node.planIncremental(), 'changed'],
+  ])('is found before a job begins, with the numbers: %s', async (_, planned, word) => {
+    planned();
+    node.libvirt.dataBytes = 3 * 2 ** 20;
+    node.freeBytes = 2 ** 20;
+    await node.carryOut();
+    expect(node.execution?.error).toMatchObject({
+      reason: 'RepositoryTooFull',
+      message: expect.stringContaining(
+        `takes up to 3.0Mi ('vda' 3.0Mi ${word}), and 1.0Mi are free in the repository`,
+      ),
+      final: false,
+    });
+    expect(node.libvirt.calls.some(([command]) => command === 'backup-begin')).toBe(false);
+  });
+
+  test('is no reason to refuse what just fits', async () => {
+    node.planIncremental();
+    node.libvirt.dataBytes = node.freeBytes;
+    await node.carryOut();
+    expect(node.execution).toMatchObject({ estimatedBytes: node.freeBytes, bitmapCreated: 'backup-2' });
+  });
+
+  test('that cannot be written fails the attempt before the guest is touched', async () => {
+    node.before = at('probe', 1, () => new Error('read-only file system'));
+    await node.carryOut();
+    expect(node.execution?.error).toMatchObject({ message: expect.stringContaining('read-only') });
+    expect(node.libvirt.calls.some(([command]) => command === 'backup-begin')).toBe(false);
+  });
+});
+
 describe('never a base that is later than the data', () => {
   /** A mover that was given up gets its commit through at last: data of noon. */
   const lateCommit = () =>

@@ -27,6 +27,8 @@ export class FakeNode implements AsyncDisposable {
   vmUid = VM_UID;
   claimUid = 'claim-vda';
   claimName = 'db-vda';
+  /** What is free in the repository. */
+  freeBytes = 2 ** 30;
   /** Whether the VM runs on this node. */
   running = true;
   /** Called before the API server or the mover does anything; may throw. */
@@ -151,7 +153,16 @@ export class FakeNode implements AsyncDisposable {
         volumes: [...volumes],
       } as const;
     },
-    probe: () => Promise.reject(new Error('not asked')),
+    probe: async () => {
+      this.before('probe');
+      const found = {
+        repositoryId: null,
+        totalBytes: 2 ** 30,
+        freeBytes: this.freeBytes,
+        latencyMilliseconds: 1,
+      };
+      return { event: 'result', command: 'probe', directory: '/r', ...found } as const;
+    },
     discard: async (path) => {
       this.before('discard');
       return { event: 'result', command: 'discard', directory: path, removed: [] };

@@ -16,6 +16,8 @@ export class FakeLibvirt {
   readonly bitmaps: Map<string, Map<string, FakeBitmap>>;
   /** The running job's XML; a string that is no backup stands for another kind of job. */
   job: string | undefined;
+  /** What each disk has allocated, and what of it has changed. */
+  dataBytes = 1024;
   /** As `domstate --reason` tells it. */
   state = 'running (booted)';
   readonly calls: (readonly string[])[] = [];
@@ -32,7 +34,9 @@ export class FakeLibvirt {
     const [command = ''] = args;
     switch (command) {
       case 'checkpoint-dumpxml':
-        return this.#dumpCheckpoint(args[2] ?? '');
+        return this.#dumpCheckpoint(args[2] ?? '', args.includes('--size'));
+      case 'domblkinfo':
+        return `Capacity:       4096\nAllocation:     ${this.dataBytes}\nPhysical:       4096\n`;
       case 'checkpoint-create':
         return this.#redefine(files[0] ?? '', args.includes('--redefine-validate'));
       case 'checkpoint-delete':
@@ -87,10 +91,11 @@ export class FakeLibvirt {
     return `<domain><name>shop_db</name><uuid>u</uuid><devices>${disks.join('')}</devices></domain>`;
   }
 
-  #dumpCheckpoint(name: string): string {
+  #dumpCheckpoint(name: string, withSize: boolean): string {
     const targets = this.checkpoints.get(name);
     if (targets === undefined) return refuse(`no domain checkpoint with matching name '${name}'`);
-    const disks = targets.map((target) => `<disk name='${target}' checkpoint='bitmap'/>`).join('');
+    const size = withSize ? ` size='${this.dataBytes}'` : '';
+    const disks = targets.map((target) => `<disk name='${target}' checkpoint='bitmap'${size}/>`).join('');
     return `<domaincheckpoint><name>${name}</name><creationTime>7</creationTime><disks>${disks}</disks></domaincheckpoint>`;
   }
 
