@@ -7,6 +7,13 @@ export interface TokenOptions {
   readonly audiences?: readonly string[];
   /** Seconds until it expires, at least 600; an hour unless told otherwise. */
   readonly expirationSeconds?: number;
+  /** What the token dies with; a Node's name stands in it, as it does in the token of a pod on that node. */
+  readonly boundObjectRef?: { readonly apiVersion: 'v1'; readonly kind: 'Node'; readonly name: string };
+}
+
+/** The token that a pod on this node would have. */
+export function onNode(name: string): TokenOptions {
+  return { boundObjectRef: { apiVersion: 'v1', kind: 'Node', name } };
 }
 
 const refusal = z.object({ message: z.string() }); // a metav1.Status

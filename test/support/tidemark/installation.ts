@@ -4,6 +4,7 @@ import { bundle } from '../../../hack/build/bundle.ts';
 import { programs } from '../../../hack/build/programs.ts';
 import { VMBackup } from '../../../src/crds/vmbackup.ts';
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
+import { onNode, type TokenOptions } from '../control-plane/token.ts';
 import { inNodeNamespace, type ScratchDirectory, scratchDirectory } from '../launcher/index.ts';
 import { eventually, KubeVirt } from './kubevirt.ts';
 import { type Program, startProgram } from './program.ts';
@@ -11,6 +12,14 @@ import { type Program, startProgram } from './program.ts';
 export const NODE = 'node-1';
 export const NAMESPACE = 'shop';
 const SYSTEM = 'tidemark-system';
+
+/** The rights of the agent's container, as the DaemonSet gives them: no more capabilities than these, and no new ones. */
+const AS_SHIPPED = [
+  'setpriv',
+  '--no-new-privs',
+  '--inh-caps=-all',
+  '--bounding-set=-all,+sys_admin,+dac_override',
+];
 
 /** A whole cluster with Tidemark in it: real API server, our controller and agent under their own accounts. */
 export interface Installation extends AsyncDisposable {
@@ -68,9 +77,10 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
 
   const program = async (
     name: 'controller' | 'node-agent',
+    token: TokenOptions,
     wrap: (argv: readonly string[]) => readonly string[],
   ) => {
-    const kubeconfig = await cluster.serviceAccountKubeconfig(SYSTEM, `tidemark-${name}`);
+    const kubeconfig = await cluster.serviceAccountKubeconfig(SYSTEM, `tidemark-${name}`, token);
     const common = [`--kubeconfig=${kubeconfig}`, `--namespace=${SYSTEM}`, '--health-port=0'];
     return startProgram(
       wrap([process.execPath, join(bundles, `${name}.js`), ...common]),
@@ -78,8 +88,9 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     );
   };
   const startAgent = (node = NODE) =>
-    program('node-agent', (argv) =>
+    program('node-agent', onNode(node), (argv) =>
       inNodeNamespace({ podsDir }, [
+        ...AS_SHIPPED,
         ...argv,
         ...[`--node-name=${node}`, '--pods-dir=/srv', '--probe-seconds=5', '--scratch-reserve=1'],
         ...(options.agentFlags ?? []),
@@ -88,7 +99,7 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
 
   say('controller and node agent, each as its own service account');
   const controller = building.use(
-    await program('controller', (argv) => [...argv, '--identity=the-only-one']),
+    await program('controller', {}, (argv) => [...argv, '--identity=the-only-one']),
   );
   let agent = await startAgent();
   for (const node of otherNodes) building.use(await startAgent(node));
@@ -143,7 +154,7 @@ async function prepare(cluster: ControlPlane, repository: string, nodes: readonl
   const apply = (...paths: readonly string[]) =>
     cluster.kubectl(['apply', '--server-side', ...paths.flatMap((path) => ['-f', fileOf(path)])]);
   await apply('deploy/namespace.yaml', 'deploy/crds', 'test/support/launcher/kubevirt-crds.yaml');
-  await apply('deploy/rbac');
+  await apply('deploy/rbac', 'deploy/admission');
   await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
   const objects = [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } },
