@@ -14,6 +14,7 @@ import {
   Time,
   VolumeName,
 } from './api.ts';
+import { AttemptRecord, MOST_ATTEMPT_RECORDS } from './attempt-record.ts';
 import { Conditions } from './conditions.ts';
 import { Window } from './window.ts';
 
@@ -281,6 +282,14 @@ export const VMBackupStatus = z.object({
   size: z.string().max(32).optional().describe('Bytes stored, for people.'),
   seconds: z.int().min(0).optional().describe('From start to end of the good attempt.'),
   plan: Plan.optional().describe('What the controller decided for the current attempt.'),
+  attempts: z
+    .array(AttemptRecord)
+    .max(MOST_ATTEMPT_RECORDS)
+    .meta(listMap('attempt'))
+    .optional()
+    .describe(
+      `What came of each attempt that is over, oldest first; the latest ${MOST_ATTEMPT_RECORDS} are kept.`,
+    ),
   execution: Execution.optional().describe('What the agent did; only the agent writes here.'),
   removal: z
     .object({

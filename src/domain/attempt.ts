@@ -1,5 +1,13 @@
 import type { Agent } from './agent-report.ts';
-import { ATTEMPT_FAILED, exhausted, isExhausted, standingOf, type Standing } from './standing.ts';
+import { gaveWay, givenWayBefore } from './gave-way.ts';
+import {
+  ATTEMPT_FAILED,
+  ATTEMPT_GAVE_WAY,
+  exhausted,
+  isExhausted,
+  type Standing,
+  standingOf,
+} from './standing.ts';
 import type { Why } from './why.ts';
 import { runningOn, type World } from './world.ts';
 
@@ -8,16 +16,24 @@ export type NextStep =
   /** It is over. */
   | { readonly kind: 'Settled'; readonly standing: Extract<Standing, { kind: 'Succeeded' | 'Failed' }> }
   /** Give it up, for good. */
-  | { readonly kind: 'GiveUp'; readonly why: Why }
+  | { readonly kind: 'GiveUp'; readonly why: Why; readonly abandoned: Why }
   /** The agent has it. */
   | { readonly kind: 'InProgress'; readonly standing: Extract<Standing, { kind: 'Assigned' | 'Running' }> }
   /** Try again, but not yet. */
   | { readonly kind: 'BackOff'; readonly why: Why; readonly afterMs: number }
   /** Plan this attempt. */
-  | { readonly kind: 'Attempt'; readonly attempt: number; readonly failedAttempts: number };
+  | {
+      readonly kind: 'Attempt';
+      readonly attempt: number;
+      readonly failedAttempts: number;
+      /** Why the attempt before is over, if its agent does not say so itself. */
+      readonly abandoned?: Why;
+    };
 
 /** The wait after the first failed attempt; doubles with each. Milliseconds. */
 export const FIRST_RETRY_MS = 30_000;
+/** The same after one that gave way. */
+export const FIRST_RETURN_MS = 2000;
 export const LONGEST_RETRY_MS = 600_000;
 /** An agent that is silent for this long in the middle of a backup is taken for lost with its node. */
 export const AGENT_LOST_MS = 600_000;
@@ -54,9 +70,9 @@ export function waitingSince({ backup }: Pick<World, 'backup'>): number {
   return Math.max(0, ...times.filter((time) => !Number.isNaN(time)));
 }
 
-/** The wait before the attempt that follows so many failed ones. Milliseconds. */
-export function retryDelayMs(failedAttempts: number): number {
-  return Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(failedAttempts - 1, 30));
+/** The wait before the attempt that follows so many failed ones, or so many that gave way. Milliseconds. */
+export function retryDelayMs(attempts: number, firstMs = FIRST_RETRY_MS): number {
+  return Math.min(LONGEST_RETRY_MS, firstMs * 2 ** Math.min(attempts - 1, 30));
 }
 
 /**
@@ -67,7 +83,11 @@ function ofAssigned(world: World, standing: Extract<Standing, { kind: 'Assigned'
   const { plan } = standing;
   const sameVm = plan.vmUid === world.vm?.metadata.uid;
   if (sameVm && runningOn(world.vmi) === plan.nodeName) return { kind: 'InProgress', standing };
-  return { kind: 'Attempt', attempt: plan.attempt + 1, failedAttempts: plan.failedAttempts ?? 0 };
+  const message = sameVm
+    ? `The VM left node '${plan.nodeName}' before the agent there began.`
+    : 'The VM was made anew before its backup began.';
+  const abandoned: Why = { reason: sameVm ? 'VMMoved' : 'VMReplaced', message };
+  return { kind: 'Attempt', attempt: plan.attempt + 1, failedAttempts: plan.failedAttempts ?? 0, abandoned };
 }
 
 /** An agent that restarts goes on with its work. One whose node is gone never will. */
@@ -84,18 +104,26 @@ function ofRunning(
     message: `The node agent on '${plan.nodeName}' has given no sign of life for ${Math.floor((now - heard) / 60_000)} minutes.`,
   };
   const { backoffLimit } = backup.spec;
-  if (isExhausted(plan, backoffLimit)) return { kind: 'GiveUp', why: exhausted(plan, backoffLimit, why) };
-  return { kind: 'Attempt', attempt: plan.attempt + 1, failedAttempts: (plan.failedAttempts ?? 0) + 1 };
+  if (isExhausted(plan, backoffLimit))
+    return { kind: 'GiveUp', why: exhausted(plan, backoffLimit, why), abandoned: why };
+  const failedAttempts = (plan.failedAttempts ?? 0) + 1;
+  return { kind: 'Attempt', attempt: plan.attempt + 1, failedAttempts, abandoned: why };
 }
 
 function ofFailed(standing: Extract<Standing, { kind: 'AttemptFailed' }>, now: number): NextStep {
   const { plan, execution, why } = standing;
-  const failedAttempts = (plan.failedAttempts ?? 0) + 1;
+  const spared = gaveWay(why.reason);
+  const failedAttempts = (plan.failedAttempts ?? 0) + (spared ? 0 : 1);
+  const delayMs = spared
+    ? retryDelayMs(givenWayBefore(plan) + 1, FIRST_RETURN_MS)
+    : retryDelayMs(failedAttempts);
   const ended = Date.parse(execution.completedAt ?? execution.startedAt) || 0;
-  const afterMs = ended + retryDelayMs(failedAttempts) - now;
+  const afterMs = ended + delayMs - now;
   if (afterMs > 0) {
-    const message = `Attempt ${plan.attempt} failed with ${why.reason}: ${why.message}`;
-    return { kind: 'BackOff', why: { reason: ATTEMPT_FAILED, message }, afterMs };
+    const again = new Date(ended + delayMs).toISOString().slice(11, 19);
+    const verb = spared ? 'gave way' : 'failed';
+    const message = `Attempt ${plan.attempt} ${verb} with ${why.reason}: ${why.message} The next one follows at ${again} UTC.`;
+    return { kind: 'BackOff', why: { reason: spared ? ATTEMPT_GAVE_WAY : ATTEMPT_FAILED, message }, afterMs };
   }
   return { kind: 'Attempt', attempt: plan.attempt + 1, failedAttempts };
 }

@@ -1,15 +1,17 @@
 import type { Plan, VMBackup } from '../crds/vmbackup.ts';
-import { nextStep, waitingSince } from './attempt.ts';
-import { isPatient, obstacleOf, type Obstacle } from './gates.ts';
+import { type NextStep, nextStep, waitingSince } from './attempt.ts';
+import { isPatient, type Obstacle, obstacleOf } from './gates.ts';
 import { planAttempt } from './plan.ts';
 import type { Standing } from './standing.ts';
 import { clip, type Why } from './why.ts';
 import { runningOn, type World } from './world.ts';
 
-/** What is to be done with one VMBackup now. */
+/**
+ * What is to be done with one VMBackup now. `abandoned`: why the attempt before is over, if its agent does not say so itself.
+ */
 export type BackupDecision =
   /** Record this plan: the agent of its node takes it from there. */
-  | { readonly kind: 'Plan'; readonly plan: Plan }
+  | { readonly kind: 'Plan'; readonly plan: Plan; readonly abandoned?: Why | undefined }
   /** It cannot begin, or not again, before something changes; look again after so many milliseconds. */
   | {
       readonly kind: 'Wait';
@@ -26,7 +28,7 @@ export type BackupDecision =
     }
   | { readonly kind: 'Succeeded'; readonly standing: Extract<Standing, { kind: 'Succeeded' }> }
   /** Over, without data. */
-  | { readonly kind: 'Failed'; readonly why: Why };
+  | { readonly kind: 'Failed'; readonly why: Why; readonly abandoned?: Why | undefined };
 
 /** How often what is awaited is looked at, beside the watches that tell of most changes. Milliseconds. */
 const LOOK_AGAIN_MS = 15_000;
@@ -42,7 +44,7 @@ export function decideBackup(world: World, now: number): BackupDecision {
         ? { kind: 'Succeeded', standing: step.standing }
         : { kind: 'Failed', why: step.standing.why };
     case 'GiveUp':
-      return { kind: 'Failed', why: step.why };
+      return { kind: 'Failed', why: step.why, abandoned: step.abandoned };
     case 'BackOff':
       return { kind: 'Wait', why: step.why, afterMs: step.afterMs, needsPerson: false };
     case 'InProgress':
@@ -54,18 +56,21 @@ export function decideBackup(world: World, now: number): BackupDecision {
 
 function ofAttempt(
   world: World,
-  step: { readonly attempt: number; readonly failedAttempts: number },
+  { abandoned, ...step }: Extract<NextStep, { kind: 'Attempt' }>,
   now: number,
 ): BackupDecision {
   const obstacle = obstacleOf(world, now);
-  if (obstacle !== undefined) return waitOrFail(world, obstacle, now);
+  if (obstacle !== undefined) {
+    const decision = waitOrFail(world, obstacle, now);
+    return decision.kind === 'Failed' ? { ...decision, abandoned } : decision;
+  }
   const vmUid = world.vm?.metadata.uid;
   const nodeName = runningOn(world.vmi);
   // The gates have passed both; this only tells the compiler.
   if (vmUid === undefined || nodeName === undefined) {
     throw new Error('unreachable: the gates let a VM through that is not there or does not run');
   }
-  return { kind: 'Plan', plan: planAttempt(world, { ...step, vmUid, nodeName }, now) };
+  return { kind: 'Plan', plan: planAttempt(world, { ...step, vmUid, nodeName }, now), abandoned };
 }
 
 function ofInProgress(
@@ -78,12 +83,18 @@ function ofInProgress(
   }
   const message = `The agent on node '${standing.plan.nodeName}' has not taken it up: check its pod and its logs.`;
   const left = msLeft(world, now);
-  if (left <= 0)
-    return { kind: 'Failed', why: deadlineExceeded(world, { reason: 'NodeAgentSilent', message }) };
+  if (left <= 0) {
+    const abandoned = { reason: 'NodeAgentSilent', message };
+    return { kind: 'Failed', why: deadlineExceeded(world, abandoned), abandoned };
+  }
   return { kind: 'InProgress', standing, afterMs: Math.min(IN_PROGRESS_LOOK_AGAIN_MS, left) };
 }
 
-function waitOrFail(world: World, obstacle: Obstacle, now: number): BackupDecision {
+function waitOrFail(
+  world: World,
+  obstacle: Obstacle,
+  now: number,
+): Extract<BackupDecision, { kind: 'Wait' | 'Failed' }> {
   const { reason, message, needsPerson } = obstacle;
   const why = { reason, message: clip(message) };
   const again = obstacle.afterMs ?? (needsPerson ? PERSON_LOOK_AGAIN_MS : LOOK_AGAIN_MS);

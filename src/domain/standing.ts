@@ -1,4 +1,5 @@
 import type { Execution, Plan, VMBackup } from '../crds/vmbackup.ts';
+import { gaveWay, givenWayBefore, MOST_GIVEN_WAY } from './gave-way.ts';
 import { currentExecution, hasSucceeded } from './outcome.ts';
 import { clip, type Why } from './why.ts';
 
@@ -34,14 +35,18 @@ export function standingOf({ spec, status }: Pick<VMBackup, 'spec' | 'status'>):
   if (execution === undefined) return { kind: 'Assigned', plan };
   if (execution.error === undefined) return { kind: 'Running', plan, execution };
   if (execution.error.final) return { kind: 'Failed', why: execution.error };
-  if (isExhausted(plan, spec.backoffLimit)) {
+  if (gaveWay(execution.error.reason)) {
+    if (givenWayBefore(plan) >= MOST_GIVEN_WAY)
+      return { kind: 'Failed', why: restless(plan, execution.error) };
+  } else if (isExhausted(plan, spec.backoffLimit)) {
     return { kind: 'Failed', why: exhausted(plan, spec.backoffLimit, execution.error) };
   }
   return { kind: 'AttemptFailed', plan, execution, why: execution.error };
 }
 
-/** Reason of a backup that waits before it is tried again. */
+/** Reasons of a backup that waits before it is tried again: the attempt failed, or gave way to what matters more. */
 export const ATTEMPT_FAILED = 'AttemptFailed';
+export const ATTEMPT_GAVE_WAY = 'AttemptGaveWay';
 
 /** Whether a backup is over, well or badly. */
 export function isOver(standing: Standing): boolean {
@@ -64,4 +69,10 @@ export function exhausted(plan: Plan, backoffLimit: number, last: Why): Why {
   const count = tries === 1 ? 'the only attempt' : `all ${tries} attempts`;
   const message = `${count} failed (backoffLimit ${backoffLimit}); the last one with ${last.reason}: ${last.message}`;
   return { reason: 'BackoffLimitExceeded', message: clip(message) };
+}
+
+function restless(plan: Plan, last: Why): Why {
+  const times = givenWayBefore(plan) + 1;
+  const message = `it gave way ${times} times, which nobody waits out; the last time with ${last.reason}: ${last.message} Back up when the VM stays where it is, and look why the node agent is stopped if it is.`;
+  return { reason: 'GaveWayTooOften', message: clip(message) };
 }

@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import type { Plan, VMBackup, VMBackupStatus } from '../../src/crds/vmbackup.ts';
-import { AGENT_LOST_MS, FIRST_RETRY_MS, LONGEST_RETRY_MS, retryDelayMs } from '../../src/domain/attempt.ts';
+import {
+  AGENT_LOST_MS,
+  FIRST_RETRY_MS,
+  FIRST_RETURN_MS,
+  LONGEST_RETRY_MS,
+  retryDelayMs,
+} from '../../src/domain/attempt.ts';
 import { type BackupDecision, decideBackup } from '../../src/domain/decide-backup.ts';
+import { MOST_GIVEN_WAY } from '../../src/domain/gave-way.ts';
 import {
   agent,
   ago,
@@ -201,7 +208,10 @@ describe('a failed attempt', () => {
   test('is tried again after a while, with a new plan and another bitmap', () => {
     expect(decideBackup(world({ backup: failed(10) }), NOW)).toMatchObject({
       kind: 'Wait',
-      why: { reason: 'AttemptFailed', message: 'Attempt 1 failed with CopyFailed: The disk is full.' },
+      why: {
+        reason: 'AttemptFailed',
+        message: 'Attempt 1 failed with CopyFailed: The disk is full. The next one follows at 18:00:20 UTC.',
+      },
       afterMs: FIRST_RETRY_MS - 10_000,
     });
     const used = `backup-${NOW / 1000}`;
@@ -263,6 +273,40 @@ describe('a failed attempt', () => {
     expect(decideBackup(world({ backup }), NOW)).toMatchObject({
       kind: 'Failed',
       why: { reason, message: expect.stringContaining(sentence) },
+    });
+  });
+});
+
+describe('an attempt that gave way to what matters more', () => {
+  const moving = { reason: 'MigrationWanted', message: 'The VM wants to move.', final: false };
+
+  test.each(['MigrationWanted', 'AgentStopped', 'VMNotOnNode', 'VMNotRunning'])(
+    'is no failure, and the next one follows soon: %s',
+    (reason) => {
+      const last = { failedAttempts: 3, attempt: 4 };
+      const why = { ...moving, reason };
+      expect(decideBackup(world({ backup: failed(0, last, why) }), NOW)).toMatchObject({
+        kind: 'Wait',
+        why: { reason: 'AttemptGaveWay', message: expect.stringContaining(`gave way with ${reason}`) },
+        afterMs: FIRST_RETURN_MS,
+      });
+      expect(decideBackup(world({ backup: failed(2, last, why) }), NOW)).toMatchObject({
+        kind: 'Plan',
+        plan: { attempt: 5, failedAttempts: 3 },
+      });
+    },
+  );
+
+  test('waits longer each time, lest a VM that never rests keep its node busy', () => {
+    const fifth = failed(0, { failedAttempts: 1, attempt: 6 }, moving);
+    expect(decideBackup(world({ backup: fifth }), NOW)).toMatchObject({ afterMs: FIRST_RETURN_MS * 16 });
+  });
+
+  test('is a case for a person when it happened too often', () => {
+    const last = { failedAttempts: 1, attempt: MOST_GIVEN_WAY + 2 };
+    expect(decideBackup(world({ backup: failed(0, last, moving) }), NOW)).toMatchObject({
+      kind: 'Failed',
+      why: { reason: 'GaveWayTooOften', message: expect.stringContaining('21 times') },
     });
   });
 });

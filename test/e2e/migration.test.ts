@@ -71,6 +71,10 @@ describe('a VM that has to leave its node in the middle of a backup', () => {
       type: 'Incremental',
       plan: { nodeName: OTHER_NODE, parent: { name: 'parent' } },
       execution: { agent: OTHER_NODE },
+      attempts: [
+        { attempt: 1, node: NODE, reason: 'MigrationWanted' },
+        { attempt: 2, node: OTHER_NODE, reason: 'Succeeded' },
+      ],
     });
     expect(held.backup.status?.execution?.incrementalFallback).toBeUndefined();
     expect(await restoresExactly(tidemark, held)).toEqual(new Map([['root', true]]));

@@ -1,5 +1,6 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
 import { humanSize } from '../../domain/columns.ts';
+import { gaveWay } from '../../domain/gave-way.ts';
 import { standingOf } from '../../domain/standing.ts';
 import { span } from '../screen/span.ts';
 import type { Styled } from '../screen/style.ts';
@@ -24,7 +25,7 @@ export function progressLine(backup: VMBackup): Styled {
     }
     case 'AttemptFailed':
       return {
-        text: `attempt ${standing.plan.attempt} failed, ${standing.why.reason}: ${standing.why.message}`,
+        text: `attempt ${standing.plan.attempt} ${gaveWay(standing.why.reason) ? 'gave way' : 'failed'}, ${standing.why.reason}: ${standing.why.message}`,
         tone: 'warn',
       };
     case 'Succeeded':

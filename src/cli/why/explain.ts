@@ -1,6 +1,7 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import { humanSize, secondsOf, storedBytes } from '../../domain/columns.ts';
+import { gaveWay } from '../../domain/gave-way.ts';
 import { SCHEDULE_LABEL } from '../../domain/labels.ts';
 import { type Standing, standingOf } from '../../domain/standing.ts';
 import { ago } from '../screen/span.ts';
@@ -52,7 +53,7 @@ function standingLines(standing: Standing, now: number): readonly string[] {
     }
     case 'AttemptFailed':
       return [
-        `Attempt ${standing.plan.attempt} failed and is tried again: ${standing.why.reason}: ${standing.why.message}`,
+        `Attempt ${standing.plan.attempt} ${gaveWay(standing.why.reason) ? 'gave way' : 'failed'} and is tried again: ${standing.why.reason}: ${standing.why.message}`,
       ];
     case 'Succeeded': {
       const { execution } = standing;

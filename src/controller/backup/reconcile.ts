@@ -18,6 +18,7 @@ const writer: StatusWriter<VMBackup> = {
     'phase',
     'plan',
     'waitingSince',
+    'attempts',
     'type',
     'typeReason',
     'chain',

@@ -1,4 +1,5 @@
 import type { Phase, Plan, VMBackup, VMBackupStatus } from '../../crds/vmbackup.ts';
+import { attemptRecords } from '../../domain/attempt-records.ts';
 import { humanSize, secondsOf, storedBytes } from '../../domain/columns.ts';
 import { type BackupDecision, waitingSinceAfter } from '../../domain/decide-backup.ts';
 import { type Outcome, outcomeOf } from '../../domain/outcome.ts';
@@ -14,6 +15,7 @@ export function backupStatus(backup: VMBackup, decision: BackupDecision, now: Da
   const { metadata, status } = backup;
   const generation = metadata.generation ?? 0;
   const plan = decision.kind === 'Plan' ? decision.plan : status?.plan;
+  const attempts = attemptRecords({ status }, 'abandoned' in decision ? decision.abandoned : undefined, now);
   return {
     observedGeneration: generation,
     conditions: [
@@ -22,6 +24,7 @@ export function backupStatus(backup: VMBackup, decision: BackupDecision, now: Da
     phase: phaseOf(decision),
     plan,
     waitingSince: waitingSinceAfter(backup, decision, now),
+    ...(attempts.length > 0 && { attempts: [...attempts] }),
     ...outcomeFor(decision, metadata.uid),
     ...figures(decision),
   };
