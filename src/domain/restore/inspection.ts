@@ -71,10 +71,25 @@ const Identity = z.object({
   macAddresses: z.record(z.string(), z.string()).optional(),
 });
 
-const Definitions = z.object({
+const Stored = z.looseObject({ metadata: z.looseObject({ name: z.string() }) });
+
+export const Definitions = z.object({
   virtualMachine: StoredVm,
   persistentVolumeClaims: z.array(StoredClaim).default([]),
   identity: Identity.optional(),
+  dataVolumes: z.array(Stored).optional(),
+  instancetype: Stored.optional(),
+  preference: Stored.optional(),
+  controllerRevisions: z.array(Stored).optional(),
+  /** Names only: what is in them is not stored. */
+  uses: z
+    .object({
+      secrets: z.array(z.string()),
+      configMaps: z.array(z.string()),
+      /** Kept by KubeVirt on a claim of its own: not in the backup. */
+      persistentState: z.object({ tpm: z.boolean(), efi: z.boolean() }),
+    })
+    .optional(),
 });
 export type Definitions = z.infer<typeof Definitions>;
 

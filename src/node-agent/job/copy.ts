@@ -4,7 +4,7 @@ import type { BackupJobInput } from '../../domain/mover-job.ts';
 import type { BackupResult, ProgressEvent } from '../../domain/mover-report.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
 import type { AttemptFailed } from './attempt-failed.ts';
-import type { Definitions } from './definitions.ts';
+import type { Definitions } from '../../domain/definitions/describe.ts';
 import { guardGuest, type Wishes } from './guard.ts';
 import { socketName } from './names.ts';
 import { plannedDisks } from './observe-parent.ts';
