@@ -69,6 +69,18 @@ export const persistentVolumeClaims = kindOf(
   PersistentVolumeClaim,
 );
 
+/** Its values are base64. */
+export const Secret = z.object({
+  metadata: ObjectMeta,
+  data: z.record(z.string(), z.string()).optional(),
+});
+export type Secret = z.infer<typeof Secret>;
+
+export const secrets = kindOf(
+  { apiVersion: 'v1', kind: 'Secret', plural: 'secrets', namespaced: true },
+  Secret,
+);
+
 export const Namespace = z.object({ metadata: ObjectMeta });
 export type Namespace = z.infer<typeof Namespace>;
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { API_VERSION, Bytes, cel, kindOf, listAtomic, listSet, ObjectMeta } from './api.ts';
+import { API_VERSION, Bytes, cel, kindOf, listAtomic, listSet, ObjectMeta, ObjectName } from './api.ts';
 import { Conditions } from './conditions.ts';
 import { CatalogueSpec, CatalogueStatus, ScrubEvery, ScrubStatus, UpkeepStatus } from './upkeep.ts';
 
@@ -48,6 +48,64 @@ const Nfs = z.object({
 });
 export type Nfs = z.infer<typeof Nfs>;
 
+const Server = z
+  .string()
+  .min(1)
+  .max(253)
+  .meta(
+    cel({
+      rule: "self.matches('^[A-Za-z0-9.:-]+$') && !self.startsWith('-')",
+      message: 'write a host name or an address, for example nas.example.com',
+    }),
+  );
+
+const Cifs = z.object({
+  server: Server.describe('Host name or address of the SMB server.'),
+  share: z
+    .string()
+    .min(1)
+    .max(80)
+    .meta(
+      cel({
+        rule: "self.matches('^[A-Za-z0-9._$-]+( [A-Za-z0-9._$-]+)*$')",
+        message: 'cifs.share is the name of a share, without slashes',
+      }),
+    )
+    .describe('The share.'),
+  path: AbsolutePath.optional().describe('A directory of the share; its root when left out.'),
+  version: z.enum(['2.1', '3.0', '3.0.2', '3.1.1']).default('3.1.1').describe('The SMB version.'),
+  encrypt: z.boolean().default(false).describe('Encrypt what goes over the wire (seal); SMB 3 only.'),
+  secretName: ObjectName.describe(
+    "A Secret in Tidemark's namespace with the keys username, password and, if need be, domain. Only the node agents read it.",
+  ),
+});
+
+const CephFs = z.object({
+  monitors: z.array(Server).min(1).max(16).meta(listSet).describe('Addresses of the monitors.'),
+  path: AbsolutePath.describe('A directory of the file system.'),
+  fileSystem: z
+    .string()
+    .min(1)
+    .max(64)
+    .meta(cel({ rule: "self.matches('^[A-Za-z0-9._-]+$')", message: 'cephfs.fileSystem is a plain name' }))
+    .optional()
+    .describe('The file system, if the cluster has several.'),
+  user: z
+    .string()
+    .min(1)
+    .max(64)
+    .meta(
+      cel({
+        rule: "self.matches('^[A-Za-z0-9._-]+$')",
+        message: 'cephfs.user is a plain name, without client.',
+      }),
+    )
+    .describe('The Ceph user, without `client.`.'),
+  secretName: ObjectName.describe(
+    "A Secret in Tidemark's namespace with the key `key`: the user's key. Only the node agents read it.",
+  ),
+});
+
 const NamespaceOrAll = z
   .string()
   .min(1)
@@ -75,6 +133,10 @@ const RestoreGrant = z.object({
 export const VMBackupRepositorySpec = z
   .object({
     nfs: Nfs.optional().describe('An NFS export, mounted by whoever reads or writes it.'),
+    cifs: Cifs.optional().describe('An SMB share. Mounted by the node agents: for backups of running VMs.'),
+    cephfs: CephFs.optional().describe(
+      'A directory of CephFS. Mounted by the node agents: for backups of running VMs.',
+    ),
     local: z
       .object({ path: AbsolutePath.describe('A directory that is there on every node.') })
       .optional()
@@ -139,11 +201,11 @@ export const VMBackupRepositorySpec = z
   .meta(
     cel(
       {
-        rule: '(has(self.nfs) ? 1 : 0) + (has(self.local) ? 1 : 0) == 1',
-        message: 'say where the repository is: set exactly one of nfs and local',
+        rule: '[has(self.nfs), has(self.cifs), has(self.cephfs), has(self.local)].filter(x, x).size() == 1',
+        message: 'say where the repository is: set exactly one of nfs, cifs, cephfs and local',
       },
       {
-        rule: 'has(self.nfs) == has(oldSelf.nfs) && (!has(self.nfs) || (self.nfs.server == oldSelf.nfs.server && self.nfs.path == oldSelf.nfs.path)) && (!has(self.local) || self.local.path == oldSelf.local.path)',
+        rule: 'has(self.nfs) == has(oldSelf.nfs) && (!has(self.nfs) || (self.nfs.server == oldSelf.nfs.server && self.nfs.path == oldSelf.nfs.path)) && (!has(self.local) || self.local.path == oldSelf.local.path) && has(self.local) == has(oldSelf.local) && has(self.cifs) == has(oldSelf.cifs) && (!has(self.cifs) || (self.cifs.server == oldSelf.cifs.server && self.cifs.share == oldSelf.cifs.share && has(self.cifs.path) == has(oldSelf.cifs.path) && (!has(self.cifs.path) || self.cifs.path == oldSelf.cifs.path))) && (!has(self.cephfs) || self.cephfs.path == oldSelf.cephfs.path)',
         message:
           'a repository does not move: chains would lose their parents. Create another VMBackupRepository for the new place',
       },

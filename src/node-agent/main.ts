@@ -16,6 +16,7 @@ import { reconcile } from './job/reconcile.ts';
 import { keepSweeping } from './job/sweep.ts';
 import { moverAt } from './mover-process/mover.ts';
 import { moverCommand, parseOptions } from './options.ts';
+import { credentialsOf } from './repository/credentials.ts';
 import { placeOf } from './repository/place.ts';
 import { keepReporting } from './repository/report.ts';
 
@@ -42,7 +43,12 @@ const limits = { copyStallMs: options['stall-seconds'] * 1000, answerMs: options
 const mover = moverCommand(import.meta.url);
 const places = { mountPoint: options['mount-point'], mountedBelow: options['mounted-below'] };
 const moverOf = ({ metadata, spec }: VMBackupRepository) =>
-  moverAt(placeOf(metadata.name, spec, places), mover, limits);
+  moverAt(
+    placeOf(metadata.name, spec, places),
+    mover,
+    limits,
+    places.mountedBelow === undefined ? credentialsOf(spec, kube, options.namespace) : undefined,
+  );
 const now = () => new Date();
 
 await using health = await serveHealth({

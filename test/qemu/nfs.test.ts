@@ -94,7 +94,7 @@ describe('a repository on NFS', () => {
 describe('a repository that cannot be mounted says why', () => {
   test.each([
     ['noSuchExport', 'MountExportMissing', 'check spec.nfs.path'],
-    ['refused', 'MountRefused', 'no NFS server answers on it'],
+    ['refused', 'MountRefused', 'no server answers on it'],
     ['noRoute', 'MountUnreachable', 'cannot be reached from this node'],
     ['noName', 'MountServerUnknown', 'cannot be resolved'],
     ['blackHole', 'MountTimedOut', 'was not mounted within 2 s'],

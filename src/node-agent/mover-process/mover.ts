@@ -7,6 +7,7 @@ import {
   ProbeResult,
   ProgressEvent,
 } from '../../domain/mover-report.ts';
+import type { Credentials } from '../repository/credentials.ts';
 import type { Place } from '../repository/place.ts';
 import { runMover } from './spawn.ts';
 
@@ -34,10 +35,15 @@ export interface MoverLimits {
 }
 
 /** Movers for the repository at `place`; `command` starts one. */
-export function moverAt(place: Place, command: readonly string[], limits: MoverLimits): Mover {
+export function moverAt(
+  place: Place,
+  command: readonly string[],
+  limits: MoverLimits,
+  credentials?: Credentials,
+): Mover {
   const at = (path: string) => posix.join(place.root, path);
   const ask = (args: readonly string[], signal: AbortSignal) =>
-    runMover({ mover: command, place, args, stallMs: limits.answerMs }, signal);
+    runMover({ mover: command, place, credentials, args, stallMs: limits.answerMs }, signal);
   return {
     async backup({ path, ...job }, onProgress, signal) {
       const onEvent = (event: unknown) => {
@@ -48,7 +54,7 @@ export function moverAt(place: Place, command: readonly string[], limits: MoverL
         volume.type === 'Incremental' ? { ...volume, parent: at(volume.parent) } : volume,
       );
       const line = JSON.stringify({ ...job, volumes, directory: at(path) });
-      const run = { mover: command, place, args: ['backup', '--job', '-'], job: line, onEvent };
+      const run = { mover: command, place, credentials, args: ['backup', '--job', '-'], job: line, onEvent };
       return BackupResult.parse(await runMover({ ...run, stallMs: limits.copyStallMs }, signal));
     },
     async inspect(path, signal) {

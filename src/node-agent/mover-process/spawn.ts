@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { ErrorEvent } from '../../domain/mover-report.ts';
+import type { Credentials } from '../repository/credentials.ts';
 import { mountFailure } from '../repository/mount-failure.ts';
 import { commandAt, MOUNTED, type Place } from '../repository/place.ts';
 import { type End, type Patience, startGroup } from './process-group.ts';
@@ -24,6 +25,8 @@ export interface MoverRun {
   readonly mover: readonly string[];
   readonly place: Place;
   readonly args: readonly string[];
+  /** What the mount needs to know. */
+  readonly credentials?: Credentials | undefined;
   /** One line for its standard input, which stays open while we live: its end tells the mover that the agent is gone. */
   readonly job?: string;
   /** Called for every line of JSON that the mover says. */
@@ -47,6 +50,7 @@ const PATIENCE: Patience = { termMs: 5_000, killMs: 2_000 };
  */
 export async function runMover(run: MoverRun, signal: AbortSignal): Promise<unknown> {
   signal.throwIfAborted();
+  const credentials = (await run.credentials?.(signal)) ?? [];
   const command = commandAt(run.place, [...run.mover, ...run.args, '--json']);
   const { child, ended, stop } = startGroup(command, moverEnvironment(), run.patience ?? PATIENCE);
   const stderr = tail(child.stderr);
@@ -59,6 +63,8 @@ export async function runMover(run: MoverRun, signal: AbortSignal): Promise<unkn
   }, run.stallMs);
   signal.addEventListener('abort', stop, { once: true });
   child.stdin.on('error', () => undefined); // it died before it read its job: the exit says so
+  if (run.place.kind === 'ToMount' && run.place.needsCredentials)
+    child.stdin.write(`${credentials.join('\n')}\n\n`);
   if (run.job !== undefined) child.stdin.write(`${run.job}\n`);
   createInterface({ input: child.stdout }).on('line', (line) => {
     stall.refresh();

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { VMBackupRepositorySpec } from '../../crds/vmbackuprepository.ts';
+import { CREDENTIALS_DIRECTORY, CREDENTIALS_FILE, mountOf, type Where } from './mount.ts';
 
 /**
  * Where a repository is found on this node, and what must be mounted first.
@@ -13,6 +13,8 @@ export type Place =
       readonly fsType: string;
       readonly source: string;
       readonly options: string;
+      /** Whether it needs credentials, in the file {@link CREDENTIALS_FILE}. */
+      readonly needsCredentials: boolean;
     };
 
 export interface PlaceOptions {
@@ -22,46 +24,13 @@ export interface PlaceOptions {
   readonly mountedBelow?: string | undefined;
 }
 
-/** Never left out: a backup share is no place to run programs or find devices from. */
-const ALWAYS = ['nosuid', 'nodev', 'noexec'];
-/**
- * `retry=0`: mount says no at once instead of trying for two minutes. `hard` with our own stall limit: a soft mount would
- * turn a slow server into lost writes; a mover that hangs is killed, and the mount namespace goes with it.
- */
-const NFS_DEFAULTS = ['hard', 'timeo=50', 'retrans=2', 'retry=0'];
-
-/** NFS 3 has its locks in another service, rpc.statd, which no container runs. We need none: only the mover writes, each its own files. */
-const NFS_3 = ['nolock'];
-
 /** Decides how to reach a repository. */
-export function placeOf(
-  name: string,
-  spec: Pick<VMBackupRepositorySpec, 'nfs' | 'local'>,
-  options: PlaceOptions,
-): Place {
+export function placeOf(name: string, spec: Where, options: PlaceOptions): Place {
   if (options.mountedBelow !== undefined) {
     return { kind: 'Mounted', root: posix.join(options.mountedBelow, name) };
   }
   if (spec.local) return { kind: 'Mounted', root: spec.local.path };
-  const { server, path, version, mountOptions } = spec.nfs!;
-  const host = server.includes(':') ? `[${server}]` : server;
-  const chosen = mountOptions ?? [];
-  const named = new Set(chosen.map(optionName));
-  const ours = version === '3' ? [...NFS_DEFAULTS, ...NFS_3] : NFS_DEFAULTS;
-  const defaults = ours.filter((option) => !named.has(optionName(option)));
-  return {
-    kind: 'ToMount',
-    root: options.mountPoint,
-    fsType: 'nfs',
-    source: `${host}:${path}`,
-    options: [...ALWAYS, `vers=${version}`, ...defaults, ...chosen].join(','),
-  };
-}
-
-/** `soft` and `hard` are two values of one option. */
-function optionName(option: string): string {
-  const name = option.split('=', 1)[0]!;
-  return name === 'soft' || name === 'softerr' ? 'hard' : name;
+  return { kind: 'ToMount', root: options.mountPoint, ...mountOf(spec) };
 }
 
 /** The line that stands on standard output as soon as the repository is mounted. What fails before it has failed to mount. */
@@ -70,11 +39,26 @@ export const MOUNTED = '{"event":"mounted"}';
 /**
  * Wraps a command so that it finds the repository at its root. The mount lives in a private mount namespace: it dies with the
  * command, and a dead NFS server can hang nothing but that one process. With a mount of its own, it first says {@link MOUNTED}.
+ *
+ * Credentials come on standard input, up to an empty line, before anything else that the command reads there. They stand on no
+ * command line and in no environment: the shell itself writes them into a file, on a tmpfs that only this mount namespace has, and
+ * that is gone again before the command begins.
  */
 export function commandAt(place: Place, command: readonly string[]): readonly string[] {
   if (place.kind === 'Mounted') return command;
-  const script =
-    'mkdir -p "$4" && mount -t "$1" -o "$2" "$3" "$4" && printf "%s\\n" "$5" && shift 5 && exec "$@"';
-  const mount = [script, 'sh', place.fsType, place.options, place.source, place.root, MOUNTED];
-  return ['unshare', '--mount', '--propagation', 'private', '--', 'sh', '-c', ...mount, ...command];
+  const mount = 'mkdir -p "$4" && mount -t "$1" -o "$2" "$3" "$4"';
+  const rest = 'printf "%s\\n" "$5" && shift 5 && exec "$@"';
+  const script = place.needsCredentials
+    ? `${TAKE_CREDENTIALS} && ${mount} && ${DROP_CREDENTIALS} && ${rest}`
+    : `${mount} && ${rest}`;
+  const args = [script, 'sh', place.fsType, place.options, place.source, place.root, MOUNTED];
+  return ['unshare', '--mount', '--propagation', 'private', '--', 'sh', '-c', ...args, ...command];
 }
+
+/** `read` of a pipe takes no byte more than its line. */
+const TAKE_CREDENTIALS = [
+  `mkdir -p ${CREDENTIALS_DIRECTORY}`,
+  `mount -t tmpfs -o mode=0700,size=64k,nosuid,nodev,noexec tmpfs ${CREDENTIALS_DIRECTORY}`,
+  `(umask 077; while IFS= read -r line && [ -n "$line" ]; do printf "%s\\n" "$line"; done >${CREDENTIALS_FILE})`,
+].join(' && ');
+const DROP_CREDENTIALS = `rm ${CREDENTIALS_FILE} && umount ${CREDENTIALS_DIRECTORY}`;

@@ -7,6 +7,7 @@ const place = {
   fsType: 'nfs',
   source: 'nas:/exports/vms',
   options: 'hard',
+  needsCredentials: false,
 } as const;
 
 describe('a mount that failed is told in a word and a sentence', () => {
@@ -40,6 +41,26 @@ describe('a mount that failed is told in a word and a sentence', () => {
     expect(failure.reason).toBe(reason);
     expect(failure.message).toContain('nas:/exports/vms');
     expect(failure.message).toContain(said);
+  });
+
+  // What mount.cifs (cifs-utils 7) and mount.ceph say, by their sources; not heard from real servers.
+  test.each([
+    ['MountDenied', 'mount error(13): Permission denied', 'the Secret with the credentials'],
+    ['MountExportMissing', 'mount error(2): No such file or directory', 'check spec.cifs.path'],
+    [
+      'MountUnreachable',
+      'mount error(113): could not connect to 10.0.0.1: No route to host',
+      'spec.cifs.server',
+    ],
+    [
+      'MountServerUnknown',
+      'mount error: could not resolve address for nas: Unknown error',
+      'spec.cifs.server',
+    ],
+    ['MountUnsupported', 'mount: /r: unknown filesystem type', 'needs mount.cifs (cifs-utils)'],
+  ])('%s of a share: %s', (reason, said, advice) => {
+    const failure = mountFailure({ ...place, fsType: 'cifs', source: '//nas/vms' }, said);
+    expect(failure).toMatchObject({ reason, message: expect.stringContaining(advice) });
   });
 
   test('silence until it was stopped is MountTimedOut', () => {

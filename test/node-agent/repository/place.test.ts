@@ -24,6 +24,7 @@ describe('where a repository is', () => {
       fsType: 'nfs',
       source: 'nas.example.com:/exports/vms',
       options: 'nosuid,nodev,noexec,vers=4.2,hard,timeo=50,retrans=2,retry=0',
+      needsCredentials: false,
     });
   });
 
@@ -40,6 +41,33 @@ describe('where a repository is', () => {
   ])('the options %j replace our defaults', (mountOptions, expected) => {
     const place = placeOf('nas', { nfs: { ...nfs, mountOptions } }, options);
     expect(place).toMatchObject({ options: expected });
+  });
+
+  test('an SMB share is mounted with a credentials file, and what is in it stands nowhere else', () => {
+    const cifs = { server: 'nas', share: 'vms', version: '3.1.1' as const, encrypt: true, secretName: 'nas' };
+    expect(placeOf('nas', { cifs }, options)).toMatchObject({
+      fsType: 'cifs',
+      source: '//nas/vms',
+      options:
+        'nosuid,nodev,noexec,vers=3.1.1,hard,cache=strict,seal,credentials=/run/tidemark/credentials/mount',
+      needsCredentials: true,
+    });
+    expect(placeOf('nas', { cifs: { ...cifs, path: '/a/b' } }, options)).toMatchObject({
+      source: '//nas/vms/a/b',
+    });
+  });
+
+  test('a directory of CephFS is mounted from its monitors, with a secret file', () => {
+    const cephfs = {
+      ...{ monitors: ['10.0.0.1', '2001:db8::7', 'mon:6789'], path: '/vms', user: 'tidemark' },
+      ...{ fileSystem: 'archive', secretName: 'ceph' },
+    };
+    expect(placeOf('nas', { cephfs }, options)).toMatchObject({
+      fsType: 'ceph',
+      source: '10.0.0.1,[2001:db8::7],mon:6789:/vms',
+      options: 'nosuid,nodev,noexec,name=tidemark,fs=archive,secretfile=/run/tidemark/credentials/mount',
+      needsCredentials: true,
+    });
   });
 
   test('an IPv6 address is put in brackets', () => {
