@@ -278,13 +278,13 @@ const refused: readonly (readonly [string, string, Spec, string])[] = [
     'VMBackupRepository',
     'two places',
     { nfs, local: { path: '/mnt' }, allowedNamespaces },
-    'spec: Invalid value: say where the repository is: set exactly one of nfs and local',
+    'spec: Invalid value: say where the repository is: set exactly one of nfs, cifs, cephfs and local',
   ],
   [
     'VMBackupRepository',
     'no place',
     { allowedNamespaces },
-    'spec: Invalid value: say where the repository is: set exactly one of nfs and local',
+    'spec: Invalid value: say where the repository is: set exactly one of nfs, cifs, cephfs and local',
   ],
   [
     'VMBackupRepository',

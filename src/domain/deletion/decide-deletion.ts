@@ -1,6 +1,7 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import { DATA_FINALIZER, DELETE_WITH_ANNOTATION } from '../labels.ts';
+import { notMountableByJobs } from '../job/not-mountable.ts';
 import { isUnderWay, standingOf } from '../standing.ts';
 import { clip, type Why } from '../why.ts';
 import { chainOf, descendantsOf } from './family.ts';
@@ -52,6 +53,7 @@ const whyWait: readonly Check[] = [
   backupRunning,
   familyHeld,
   repositoryNotFound,
+  repositoryNotMountable,
   repositoryNotReady,
   hasDescendants,
   settling,
@@ -153,6 +155,10 @@ function repositoryNotFound({ backup, repository }: DeletionWorld): Why | undefi
   if (repository !== undefined) return undefined;
   const message = `VMBackupRepository '${backup.spec.repository}' is not there, so the data cannot be removed: make it again, or set deletionPolicy to Retain to let the object go.`;
   return { reason: 'RepositoryNotFound', message };
+}
+
+function repositoryNotMountable({ repository }: DeletionWorld): Why | undefined {
+  return notMountableByJobs(repository);
 }
 
 function repositoryNotReady({ repository }: DeletionWorld): Why | undefined {

@@ -1,6 +1,7 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import type { VMRestore } from '../../crds/vmrestore.ts';
+import { notMountableByJobs } from '../job/not-mountable.ts';
 import { standingOf } from '../standing.ts';
 import type { Why } from '../why.ts';
 
@@ -25,7 +26,7 @@ export interface RestoreSource {
 type Check = (question: SourceQuestion, path: string) => Why | undefined;
 
 /** What keeps a backup from being read for this restore. First match wins: this list is the rule. */
-const checks: readonly Check[] = [repositoryMissing, namespaceNotAllowed, notGranted];
+const checks: readonly Check[] = [repositoryMissing, namespaceNotAllowed, notGranted, notMountable];
 
 /** The source, or why there is none. */
 export function sourceOf(question: SourceQuestion): RestoreSource | Why {
@@ -60,6 +61,10 @@ function repositoryMissing({ repository, restore, backup }: SourceQuestion): Why
     reason: 'RepositoryNotFound',
     message: `There is no VMBackupRepository '${name}': 'kubectl get tmrepo' lists them.`,
   };
+}
+
+function notMountable({ repository }: SourceQuestion): Why | undefined {
+  return notMountableByJobs(repository);
 }
 
 function namespaceNotAllowed({ repository, restore }: SourceQuestion): Why | undefined {
