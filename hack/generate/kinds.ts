@@ -102,6 +102,7 @@ const restore: KindPage = {
     { name: 'Percent', type: 'integer', jsonPath: '.status.percent' },
     REASON,
     AGE,
+    { name: 'Bytes per second', type: 'integer', jsonPath: '.status.bytesPerSecond', wide: true },
     { name: 'Seconds left', type: 'integer', jsonPath: '.status.secondsLeft', wide: true },
     { name: 'Path', type: 'string', jsonPath: '.status.plan.path', wide: true },
     MESSAGE,

@@ -58,6 +58,18 @@ export type Job = z.infer<typeof Job>;
 
 export const jobs = kindOf({ apiVersion: 'batch/v1', kind: 'Job', plural: 'jobs', namespaced: true }, Job);
 
+/** What a cluster's own parts tell of an object. */
+export const Event = z.object({
+  metadata: ObjectMeta,
+  reason: z.string().optional(),
+  message: z.string().optional(),
+  lastTimestamp: z.string().nullish(),
+  eventTime: z.string().nullish(),
+});
+export type Event = z.infer<typeof Event>;
+
+export const events = kindOf({ apiVersion: 'v1', kind: 'Event', plural: 'events', namespaced: true }, Event);
+
 export const PersistentVolumeClaim = z.object({
   metadata: ObjectMeta,
   status: z.object({ phase: z.string().optional() }).optional(),

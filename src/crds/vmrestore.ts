@@ -125,6 +125,12 @@ export const VMRestoreSpec = z
       .describe(
         'Restore although the VM had a persistent TPM or EFI variables: they are in no backup, and the new VM begins with empty ones. A guest that keeps disk keys in its TPM will ask for the recovery key.',
       ),
+    verifyFirst: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Read the whole chain and prove every block before anything is touched, a running VM above all. Without it, names, sizes and links are checked first, and each block before it is written.',
+      ),
     dryRun: z
       .boolean()
       .default(false)
@@ -156,6 +162,7 @@ export const RestorePlan = z.object({
   path: z.string().max(1024).describe('Directory of the backup in it.'),
   pointInTime: Time.optional().describe('The instant that the backup stands for.'),
   vmName: VmName.optional().describe('The VirtualMachine that is made, or changed.'),
+  vmUid: z.string().max(64).optional().describe('In place: its UID.'),
   runStrategy: RunStrategy.optional().describe('How it runs in the end.'),
   claims: z.array(PlannedClaim).max(64).meta(listMap('volume')).describe('Disk by disk.'),
   leftOut: z

@@ -15,6 +15,9 @@ export interface Kube {
   /** Creates an object; `apiVersion` and `kind` are filled in. Throws AlreadyExists, Invalid. */
   create<T extends KubeObject>(kind: Kind<T>, object: NewObject, signal: AbortSignal): Promise<T>;
 
+  /** Asks whether `create` would work: schema, rights, quota, admission. Throws what it would throw, and makes nothing. */
+  rehearse(kind: Kind, object: NewObject, signal: AbortSignal): Promise<void>;
+
   /** Asks for the deletion of an object; fine if it is gone already. Throws Conflict if a precondition fails. */
   delete(kind: Kind, ref: Ref, options: DeleteOptions, signal: AbortSignal): Promise<void>;
 

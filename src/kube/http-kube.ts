@@ -58,6 +58,13 @@ export function kubeOver(transport: Transport): Kube {
       return object(kind, { what, method: 'POST', path, body: typed(kind, desired) }, signal);
     },
 
+    async rehearse(kind, desired, signal) {
+      const what = `create ${kind.kind} ${keyOf(desired.metadata)}`;
+      const path = collectionPath(kind, desired.metadata.namespace);
+      const query = { dryRun: 'All' };
+      await transport.send({ what, method: 'POST', path, query, body: typed(kind, desired) }, signal);
+    },
+
     async delete(kind, ref, options, signal) {
       const what = `delete ${kind.kind} ${keyOf(ref)}`;
       const body = deleteBody(options);

@@ -14,6 +14,7 @@ const commands: ReadonlyMap<string, () => Promise<{ readonly run: Command }>> = 
   ['probe', () => import('./commands/probe.ts')],
   ['discard', () => import('./commands/discard.ts')],
   ['sweep', () => import('./commands/sweep.ts')],
+  ['forget-changes', () => import('./commands/forget-changes.ts')],
 ]);
 
 const HELP = `tidemark-mover moves the bytes of one backup or restore. It knows nothing of Kubernetes or libvirt.
@@ -26,6 +27,7 @@ const HELP = `tidemark-mover moves the bytes of one backup or restore. It knows 
   probe    try out whether a repository can be written
   discard  remove what dead attempts of a backup left behind
   sweep    remove backups, leaf first, and nothing that others stand on
+  forget-changes  remove the overlays of restored disks: they lie over other data now
 
 Each command tells its usage when called without arguments. --json writes JSON lines to standard output.
 Exit codes: 0 good, 1 check failed, 2 usage, 3 source, 4 target, 5 aborted, 6 parent, 70 fault of the mover.

@@ -1,5 +1,6 @@
-import { cp, readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VMRestore, type VMRestoreStatus } from '../../src/crds/vmrestore.ts';
 import { type Kubelet, startKubelet } from '../support/kubelet/kubelet.ts';
@@ -65,11 +66,6 @@ describe('a restore by object', () => {
         return status?.completedAt === undefined ? undefined : status;
       },
       90,
-    );
-
-  const stalled = (name: string) =>
-    eventually(`restore ${name} says what is wrong`, async () =>
-      (await read(name)).status?.conditions?.find(({ type }) => type === 'Stalled'),
     );
 
   async function claims(): Promise<readonly string[]> {
@@ -179,27 +175,77 @@ describe('a restore by object', () => {
     expect(await ended('patient')).toMatchObject({ phase: 'Succeeded' });
   });
 
-  test('of another cluster needs the administrator, and then needs no object at all', async () => {
-    const path = full.backup.status?.plan?.path ?? '';
-    const [cluster = ''] = path.split('/');
-    await cp(join(tidemark.repository, cluster), join(tidemark.repository, 'another-cluster'), {
-      recursive: true,
+  test('fails in words when a claim is too small for its disk, and takes back what it made', async () => {
+    const before = await claims();
+    const small = kubelet.claimDirectory(NAMESPACE, 'small-root');
+    await mkdir(small, { recursive: true });
+    await run(['mount', '-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', small]);
+    try {
+      await restore('too-small', { volumes: ['root'], target: { claims: { prefix: 'small-' } } });
+      const status = await ended('too-small');
+      expect(status).toMatchObject({ phase: 'Failed', failure: { reason: 'TargetFull' } });
+      expect(status.failure?.message).toContain('Volume root');
+      await eventually('nothing is left', async () =>
+        (await claims()).join() === before.join() ? true : undefined,
+      );
+    } finally {
+      await run(['umount', small]);
+    }
+  });
+
+  test('is refused before anything is touched when the quota has no room for its claims', async () => {
+    await tidemark.apply({
+      apiVersion: 'v1',
+      kind: 'ResourceQuota',
+      metadata: { name: 'tight', namespace: NAMESPACE },
+      spec: { hard: { 'requests.storage': '1Mi' } },
     });
-    const elsewhere = path.replace(cluster, 'another-cluster');
-    const source = { repositoryPath: { repository: 'nas', path: elsewhere } };
-    await restore('disaster', { source, target: { newVM: { name: 'phoenix', identity: 'Keep' } } });
-    expect(await stalled('disaster')).toMatchObject({ reason: 'RestoreNotGranted' });
-    const grant = {
-      spec: { restoreGrants: [{ clusterID: 'another-cluster', from: NAMESPACE, into: NAMESPACE }] },
+    await restore('over-quota', { target: { newVM: { name: 'db-4' } } });
+    const { phase, failure, plan } = await ended('over-quota');
+    await tidemark.cluster.kubectl(['-n', NAMESPACE, 'delete', 'resourcequota', 'tight']);
+    expect({ phase, reason: failure?.reason, plan }).toEqual({ phase: 'Failed', reason: 'Refused' });
+    expect(failure?.message).toContain('exceeded quota: tight');
+  });
+
+  test('into a second, empty cluster needs the repository, its administrator, and nothing else', async () => {
+    await using elsewhere = await installTidemark({ repository: tidemark.repository });
+    const { cluster, directory, programs } = elsewhere;
+    await using other = await startKubelet({ cluster, nodeName: NODE, directory, programs });
+    const path = full.backup.status?.plan?.path ?? '';
+    const spec = {
+      source: { repositoryPath: { repository: 'nas', path } },
+      target: { newVM: { name: 'db', identity: 'Keep' } },
+      storageClassMap: { '*': STORAGE_CLASS },
+      verifyFirst: true,
     };
-    await tidemark.cluster.kubectl(['patch', 'tmrepo', 'nas', '--type=merge', '-p', JSON.stringify(grant)]);
-    expect(await ended('disaster')).toMatchObject({ phase: 'Succeeded' });
-    await expectHeld('phoenix-root', full, 'root');
-    const made = JSON.stringify(await object('virtualmachine', 'phoenix'));
-    expect(made).toContain(vm.uuid);
+    const head = { apiVersion: 'backup.tidemark.dev/v1alpha1', kind: 'VMRestore' };
+    await elsewhere.apply({ ...head, metadata: { name: 'disaster', namespace: NAMESPACE }, spec });
+    const get = async (kind: string, name: string): Promise<unknown> =>
+      JSON.parse(await cluster.kubectl(['-n', NAMESPACE, 'get', kind, name, '-o', 'json']));
+    const status = async (): Promise<VMRestoreStatus | undefined> =>
+      VMRestore.parse(await get('tmr', 'disaster')).status;
+    await eventually('that it is not granted', async () =>
+      (await status())?.conditions?.find(({ reason }) => reason === 'RestoreNotGranted'),
+    );
+    const [clusterID = ''] = path.split('/');
+    const grant = { spec: { restoreGrants: [{ clusterID, from: NAMESPACE, into: NAMESPACE }] } };
+    await cluster.kubectl(['patch', 'tmrepo', 'nas', '--type=merge', '-p', JSON.stringify(grant)]);
+    const over = await eventually('the end', async () => {
+      const found = await status();
+      return found?.completedAt === undefined ? undefined : found;
+    });
+    expect(over).toMatchObject({ phase: 'Succeeded', plan: { vmName: 'db' } });
+    for (const volume of ['root', 'data']) {
+      const image = join(other.claimDirectory(NAMESPACE, `db-${volume}`), 'disk.img');
+      await run(['cmp', image, full.held.get(volume)?.file ?? '']);
+    }
+    expect(JSON.stringify(await get('virtualmachine', 'db'))).toContain(vm.uuid);
   });
 
   test('in place stops the VM, turns it to the restored disks, keeps the old ones, and starts it again', async () => {
+    const overlay = vm.disks.find(({ kind }) => kind === 'cbt')?.overlay ?? '';
+    await stateClaimAt(dirname(dirname(overlay)));
+    expect(existsSync(overlay)).toBe(true);
     await restore('back', {
       source: { backupName: 'full' },
       target: { inPlace: { vmName: 'db', stopVM: true } },
@@ -225,7 +271,37 @@ describe('a restore by object', () => {
     const old = status.plan?.claims.map(({ replaces }) => replaces) ?? [];
     expect(await claims()).toEqual(expect.arrayContaining(old));
     expect(status.conditions?.[0]?.message).toContain('The disks of before are kept as claims');
+    // It would lie over the restored disk, and hide what it marks as zeros.
+    expect(existsSync(overlay)).toBe(false);
+
+    await tidemark.kubevirt.start(vm, NODE);
+    await backUpNow(tidemark, vm, 'after-restore');
+    const next = await tidemark.ended('after-restore');
+    expect(next.status).toMatchObject({ phase: 'Succeeded', plan: { type: 'Full', reason: 'VMRestored' } });
   });
+
+  /** The claim in which KubeVirt keeps the overlays of a VM. */
+  async function stateClaimAt(path: string): Promise<void> {
+    const spec = { accessModes: ['ReadWriteOnce'], storageClassName: '' };
+    const name = 'persistent-state-for-db-x1y2z';
+    await tidemark.apply({
+      apiVersion: 'v1',
+      kind: 'PersistentVolume',
+      metadata: { name },
+      spec: {
+        ...spec,
+        capacity: { storage: '10Mi' },
+        hostPath: { path },
+        claimRef: { namespace: NAMESPACE, name },
+      },
+    });
+    await tidemark.apply({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name, namespace: NAMESPACE, labels: { 'persistent-state-for': 'db' } },
+      spec: { ...spec, volumeName: name, resources: { requests: { storage: '10Mi' } } },
+    });
+  }
 
   test('of a damaged chain fails with the file and the range, and takes back what it made', async () => {
     const before = await claims();

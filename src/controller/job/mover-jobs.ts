@@ -1,10 +1,11 @@
-import { jobs, type Pod } from '../../crds/core.ts';
-import { type JobStanding, jobStanding } from '../../domain/job/job-standing.ts';
+import type { ObjectMeta } from '../../crds/api.ts';
+import { events, type Job, jobs, type Pod } from '../../crds/core.ts';
+import { type JobStanding, jobStanding, waitingWarning } from '../../domain/job/job-standing.ts';
 import { moverJob, type MoverJob } from '../../domain/job/mover-pod.ts';
+import { clip, type Why } from '../../domain/why.ts';
 import type { Cache } from '../../kube/cache.ts';
-import type { Job } from '../../crds/core.ts';
 import type { Kube } from '../../kube/client.ts';
-import { AlreadyExists, KubeError } from '../../kube/errors.ts';
+import { AlreadyExists, KubeError, NotFound } from '../../kube/errors.ts';
 import type { Ref } from '../../kube/kind.ts';
 
 /** The label by which a Job's controller marks its pods. */
@@ -16,7 +17,7 @@ export interface JobCaches {
   readonly jobPods: Cache<Pod>;
 }
 
-/** Looks where a Job stands; asks a running one how far it is. */
+/** Looks where a Job stands: asks a running one how far it is, a failed one why, and the cluster what holds up one that does not begin. */
 export async function lookAtJob(
   { jobs, jobPods }: JobCaches,
   kube: Kube,
@@ -25,22 +26,36 @@ export async function lookAtJob(
 ): Promise<JobStanding> {
   const job = jobs.get(ref);
   const pods = podsOf(jobPods, ref);
-  const running = pods.find(({ status }) => status?.containerStatuses?.some(({ state }) => state?.running));
-  const lastLine = running === undefined ? undefined : await logOf(kube, running.metadata, 1, signal);
-  return jobStanding({ job, pods, lastLine });
+  const speaker = pods.find(
+    ({ status }) =>
+      status?.phase === 'Failed' || status?.containerStatuses?.some(({ state }) => state?.running),
+  );
+  const lastLine = speaker === undefined ? undefined : await lastLineOf(kube, speaker.metadata, signal);
+  const standing = jobStanding({ job, pods, lastLine });
+  if (job === undefined || standing.kind !== 'Waiting' || standing.why.reason !== 'PodPending')
+    return standing;
+  const warning = await warningOf(kube, pods[0]?.metadata ?? job.metadata, signal);
+  return warning === undefined ? standing : { kind: 'Waiting', why: warning };
 }
 
-/** All that a Job that has ended said; undefined if its pod is gone. */
+/** All that a Job that has ended said; undefined if its pod is gone, and why if its node does not tell. */
 export async function logOfJob(
   { jobPods }: JobCaches,
   kube: Kube,
   ref: Ref,
   signal: AbortSignal,
-): Promise<string | undefined> {
+): Promise<string | Why | undefined> {
   const done = podsOf(jobPods, ref).find(
     ({ status }) => status?.phase === 'Succeeded' || status?.phase === 'Failed',
   );
-  return done === undefined ? undefined : await logOf(kube, done.metadata, 1000, signal);
+  if (done === undefined) return undefined;
+  try {
+    return await kube.podLog(done.metadata, { tailLines: 1000 }, signal);
+  } catch (error) {
+    if (error instanceof NotFound) return undefined;
+    if (!(error instanceof KubeError)) throw error;
+    return { reason: 'LogUnreadable', message: clip(error.message) };
+  }
 }
 
 /** Makes a Job, unless it is there. */
@@ -64,14 +79,25 @@ function podsOf(pods: Cache<Pod>, { namespace, name }: Ref): readonly Pod[] {
 }
 
 /** What a pod says is a convenience: a kubelet that does not answer stops nothing. */
-async function logOf(
-  kube: Kube,
-  ref: Ref,
-  tailLines: number,
-  signal: AbortSignal,
-): Promise<string | undefined> {
+async function lastLineOf(kube: Kube, ref: Ref, signal: AbortSignal): Promise<string | undefined> {
   try {
-    return await kube.podLog(ref, { tailLines }, signal);
+    return await kube.podLog(ref, { tailLines: 1 }, signal);
+  } catch (error) {
+    if (error instanceof KubeError) return undefined;
+    throw error;
+  }
+}
+
+/** A mount that fails, or a pod that a policy refuses, is told nowhere else. */
+async function warningOf(
+  kube: Kube,
+  { namespace, name, uid }: ObjectMeta,
+  signal: AbortSignal,
+): Promise<Why | undefined> {
+  try {
+    const fieldSelector = `involvedObject.uid=${uid},type=Warning`;
+    const warnings = await kube.list(events, { namespace, fieldSelector }, signal);
+    return waitingWarning(name, warnings);
   } catch (error) {
     if (error instanceof KubeError) return undefined;
     throw error;

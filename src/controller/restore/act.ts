@@ -1,18 +1,18 @@
 import { z } from 'zod';
 import { persistentVolumeClaims } from '../../crds/core.ts';
 import { virtualMachines } from '../../crds/kubevirt.ts';
-import { type PlannedClaim, type VMRestore, vmRestores } from '../../crds/vmrestore.ts';
-import { REPOSITORY_PATH, targetPath } from '../../domain/job/mover-pod.ts';
-import type { RestoreStep, RestoreWorld } from '../../domain/restore/decide.ts';
+import type { VMRestore } from '../../crds/vmrestore.ts';
+import type { RestoreStep, RestoreWorld } from '../../domain/restore/step.ts';
 import { StoredVm } from '../../domain/restore/inspection.ts';
-import { checkJobName, restoreLabels, RESTORE_LABEL, writeJobName } from '../../domain/restore/names.ts';
+import { checkJobName, forgetJobName } from '../../domain/restore/names.ts';
+import { newClaim } from '../../domain/restore/new-claim.ts';
 import { newVm } from '../../domain/restore/new-vm.ts';
-import type { RestoreSource } from '../../domain/restore/source.ts';
 import { type PatchStep, setRunStrategy, switchDisks } from '../../domain/restore/switch-disks.ts';
 import type { Kube } from '../../kube/client.ts';
 import { AlreadyExists, NotFound } from '../../kube/errors.ts';
 import type { Kind, KubeObject } from '../../kube/kind.ts';
 import { ensureJob, removeJob } from '../job/mover-jobs.ts';
+import { checkJob, forgetJob, verifyJob, writeJob } from './jobs.ts';
 
 /** What an effect needs besides the step. */
 export interface ActContext {
@@ -44,15 +44,28 @@ export async function actRestore(
   const plan = restore.status?.plan;
   switch (step.kind) {
     case 'Check':
-      return await ensureJob(kube, jobFor(restore, step.source, context.image), signal);
+      return await ensureJob(kube, checkJob(restore, step.source, context.image), signal);
+    case 'Verify':
+      return await ensureJob(kube, verifyJob(restore, step.source, context.image), signal);
     case 'CheckAgain':
       return await removeJob(kube, { namespace, name: checkJobName(restore) }, signal);
     case 'MakeClaims':
-      for (const claim of step.claims) await makeClaim(kube, restore, claim, signal);
+      for (const claim of step.claims)
+        await ignoring(AlreadyExists, () =>
+          kube.create(persistentVolumeClaims, newClaim(restore, claim), signal),
+        );
       return;
     case 'Write':
       for (const claim of step.claims)
-        await ensureJob(kube, jobFor(restore, step.source, context.image, claim), signal);
+        await ensureJob(kube, writeJob(restore, step.source, context.image, claim), signal);
+      return;
+    case 'ForgetChanges':
+      for (const claimName of step.claimNames)
+        await ensureJob(kube, forgetJob(restore, step.source, context.image, claimName), signal);
+      return;
+    case 'ForgetAgain':
+      for (const claimName of step.claimNames)
+        await removeJob(kube, { namespace, name: forgetJobName(restore, claimName) }, signal);
       return;
     case 'MakeVm':
       if (plan !== undefined)
@@ -87,8 +100,8 @@ export async function actRestore(
       for (const name of jobs.keys()) await removeJob(kube, { namespace, name }, signal);
       return;
     case 'RecordPlan':
-      // A dry run has nothing more to ask the check.
-      if (step.isDryRun) await removeJob(kube, { namespace, name: checkJobName(restore) }, signal);
+      // A dry run has nothing more to ask.
+      if (step.isDryRun) for (const name of jobs.keys()) await removeJob(kube, { namespace, name }, signal);
       return;
     case 'Settled':
     case 'Wait':
@@ -96,69 +109,6 @@ export async function actRestore(
     case 'Fail':
       return;
   }
-}
-
-/** The Job that checks the backup, or that writes one claim. It sees the backups of one namespace, and cannot change them. */
-function jobFor(
-  restore: VMRestore,
-  { repository, path }: RestoreSource,
-  image: string,
-  claim?: PlannedClaim,
-) {
-  const { namespace = '', name, uid } = restore.metadata;
-  const [cluster, from, ...rest] = path.split('/');
-  const directory = `${REPOSITORY_PATH}/${rest.join('/')}`;
-  const args =
-    claim === undefined
-      ? ['inspect', directory, '--definitions', '--json']
-      : // It is our own claim: what an earlier pod left in it is of no use to anybody.
-        [
-          'restore',
-          '--from',
-          directory,
-          '--volume',
-          claim.volume,
-          '--to',
-          targetPath(claim),
-          '--overwrite',
-          '--json',
-        ];
-  return {
-    namespace,
-    name: claim === undefined ? checkJobName(restore) : writeJobName(restore, claim.volume),
-    labels: restoreLabels(restore),
-    owner: { apiVersion: vmRestores.apiVersion, kind: vmRestores.kind, name, uid },
-    image,
-    args,
-    repository: { spec: repository.spec, subdirectory: `${cluster}/${from}`, readOnly: true },
-    ...(claim && { disk: claim }),
-  };
-}
-
-/** A claim has no owner: whoever deletes the VMRestore does not want to lose the disks. */
-async function makeClaim(
-  kube: Kube,
-  restore: VMRestore,
-  claim: PlannedClaim,
-  signal: AbortSignal,
-): Promise<void> {
-  const { claimName, accessModes, volumeMode, storageClassName, requestBytes } = claim;
-  const object = {
-    metadata: {
-      namespace: restore.metadata.namespace,
-      name: claimName,
-      labels: { [RESTORE_LABEL]: restore.metadata.uid },
-      // CDI keeps its hands off a claim that is filled already.
-      annotations: { 'cdi.kubevirt.io/storage.prePopulated': claim.volume },
-    },
-    spec: {
-      accessModes,
-      volumeMode,
-      ...(storageClassName !== undefined && { storageClassName }),
-      resources: { requests: { storage: String(requestBytes) } },
-    },
-  };
-  await ignoring(AlreadyExists, () => kube.create(persistentVolumeClaims, object, signal));
 }
 
 async function patchVm(

@@ -1,4 +1,4 @@
-import type { RestoreStep } from '../../domain/restore/decide.ts';
+import type { RestoreStep } from '../../domain/restore/step.ts';
 import type { Desired } from '../../kube/conditions.ts';
 import type { Event } from '../../kube/events.ts';
 

@@ -1,9 +1,12 @@
+import { z } from 'zod';
 import type { VMRestore } from '../../crds/vmrestore.ts';
 import { eventIn } from '../../domain/job/job-standing.ts';
-import type { RestoreWorld } from '../../domain/restore/decide.ts';
+import type { RestoreWorld } from '../../domain/restore/step.ts';
 import { Inspection } from '../../domain/restore/inspection.ts';
 import { checkJobName, RESTORE_LABEL } from '../../domain/restore/names.ts';
+import { clip } from '../../domain/why.ts';
 import type { Kube } from '../../kube/client.ts';
+import type { Ref } from '../../kube/kind.ts';
 import type { Caches } from '../caches.ts';
 import { logOfJob, lookAtJob } from '../job/mover-jobs.ts';
 
@@ -38,17 +41,27 @@ export async function observeRestore(
     repository: repositoryName === undefined ? undefined : caches.repositories.get({ name: repositoryName }),
     clusterId,
     jobs: standings,
-    inspection:
-      standings.get(check.name)?.kind === 'Succeeded'
-        ? readInspection(await logOfJob(caches, kube, check, signal))
-        : undefined,
+    ...(standings.get(check.name)?.kind === 'Succeeded'
+      ? await readInspection(caches, kube, check, signal)
+      : { inspection: undefined }),
     claims: new Map(claims),
     vm: vmName === undefined ? undefined : caches.vms.get({ namespace, name: vmName }),
     vmi: vmName === undefined ? undefined : caches.vmis.get({ namespace, name: vmName }),
   };
 }
 
-function readInspection(log: string | undefined): Inspection | undefined {
-  const read = Inspection.safeParse(eventIn(log ?? '', 'result'));
-  return read.success ? read.data : undefined;
+async function readInspection(
+  caches: Caches,
+  kube: Kube,
+  check: Ref,
+  signal: AbortSignal,
+): Promise<Pick<RestoreWorld, 'inspection' | 'unreadable'>> {
+  const log = await logOfJob(caches, kube, check, signal);
+  if (typeof log !== 'string') return { inspection: undefined, ...(log && { unreadable: log }) };
+  const read = Inspection.safeParse(eventIn(log, 'result'));
+  if (read.success) return { inspection: read.data };
+  const message = clip(
+    `The backup's manifest does not hold what a restore needs: ${z.prettifyError(read.error)}`,
+  );
+  return { inspection: undefined, unreadable: { reason: 'BackupUnreadable', message } };
 }

@@ -1,6 +1,7 @@
 import { type VMRestore, vmRestores } from '../../crds/vmrestore.ts';
-import { decideRestore, type RestoreStep, type RestoreWorld, undo } from '../../domain/restore/decide.ts';
+import { decideRestore, undo } from '../../domain/restore/decide.ts';
 import { RESTORE_FINALIZER } from '../../domain/restore/names.ts';
+import type { RestoreStep, RestoreWorld } from '../../domain/restore/step.ts';
 import { conditionOf } from '../../kube/conditions.ts';
 import { addFinalizer, removeFinalizer } from '../../kube/finalizers.ts';
 import { Again, Done, type Outcome, Waiting } from '../../kube/outcome.ts';
@@ -8,10 +9,11 @@ import type { StatusWriter } from '../../kube/status.ts';
 import type { Caches } from '../caches.ts';
 import { FIELD_MANAGER } from '../names.ts';
 import { report, type Tools } from '../report.ts';
-import { actRestore } from './act.ts';
+import { type ActContext, actRestore } from './act.ts';
 import { restoreEvent } from './events.ts';
 import { observeRestore } from './observe.ts';
-import { endsWith, restoreStatus } from './status.ts';
+import { refusalOf, rehearse } from './rehearse.ts';
+import { restoreStatus } from './status.ts';
 
 const writer: StatusWriter<VMRestore> = {
   fieldManager: FIELD_MANAGER,
@@ -56,8 +58,8 @@ export async function reconcileRestore(
   const { kube } = tools;
   const now = new Date(tools.clock.now());
   const world = await observeRestore(caches, kube, clusterId, restore, signal);
-  const step = isDeleted ? leave(world) : decideRestore(world);
   const context = { kube, image, now };
+  const step = isDeleted ? leave(world) : await rehearse(world, decideRestore(world), context, signal);
   if (isDeleted) {
     await actRestore(world, step, context, signal);
     await removeFinalizer(kube, vmRestores, restore, RESTORE_FINALIZER, signal);
@@ -65,11 +67,26 @@ export async function reconcileRestore(
   }
   // Before the first effect that would stay behind.
   if (step.kind === 'RecordPlan') await addFinalizer(kube, vmRestores, restore, RESTORE_FINALIZER, signal);
-  // An end is recorded when it is reached; everything else before it is begun.
-  if (endsWith(step)) await actRestore(world, step, context, signal);
-  const isNews = await record(caches, tools, world, step, signal);
-  if (!endsWith(step)) await actRestore(world, step, context, signal);
-  return outcomeOf(step, isNews);
+  const done = await attempt(world, step, context, signal);
+  const isNews = await record(caches, tools, world, done, signal);
+  return outcomeOf(done, isNews);
+}
+
+/** Acts. What the API server refuses, a person must look at; what is transient is thrown, and tried again. */
+async function attempt(
+  world: RestoreWorld,
+  step: RestoreStep,
+  context: ActContext,
+  signal: AbortSignal,
+): Promise<RestoreStep> {
+  try {
+    await actRestore(world, step, context, signal);
+    return step;
+  } catch (error) {
+    const why = refusalOf(error);
+    if (why === undefined) throw error;
+    return { kind: 'Wait', why, needsPerson: true };
+  }
 }
 
 /** A deleted restore takes back what it began, unless it is over. */
@@ -113,6 +130,9 @@ function outcomeOf(step: RestoreStep, isNews: boolean): Outcome {
       return isNews ? Done() : Again(LOOK_AGAIN_MS);
     case 'Check':
     case 'CheckAgain':
+    case 'Verify':
+    case 'ForgetChanges':
+    case 'ForgetAgain':
     case 'StopVm':
     case 'MakeClaims':
     case 'Write':

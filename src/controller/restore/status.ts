@@ -1,6 +1,6 @@
 import type { RestorePhase, VMRestore, VMRestoreStatus } from '../../crds/vmrestore.ts';
 import { humanSize } from '../../domain/columns.ts';
-import type { RestoreStep, RestoreWorld } from '../../domain/restore/decide.ts';
+import type { RestoreStep, RestoreWorld } from '../../domain/restore/step.ts';
 import { restoreProgress } from '../../domain/restore/progress.ts';
 import { clip } from '../../domain/why.ts';
 import { conditionsFor, type Desired } from '../../kube/conditions.ts';
@@ -85,6 +85,11 @@ function desired(restore: VMRestore, step: RestoreStep): Desired {
       return reconciling('Checking', 'Looks whether all that the backup needs is in the repository.');
     case 'StopVm':
       return reconciling('VMStopping', `Stops VirtualMachine '${step.vmName}'.`);
+    case 'Verify':
+      return reconciling('Verifying', 'Reads the whole chain, and proves every block.');
+    case 'ForgetChanges':
+    case 'ForgetAgain':
+      return reconciling('Finishing', 'Removes the change tracking of the disks of before.');
     case 'MakeClaims':
     case 'Write':
     case 'Writing':
@@ -136,7 +141,8 @@ function phaseOf(restore: VMRestore, step: RestoreStep): RestorePhase {
       return step.isDryRun ? 'Succeeded' : 'Writing';
     case 'Check':
     case 'CheckAgain':
-      return 'Checking';
+    case 'Verify':
+      return restore.status?.plan === undefined ? 'Checking' : 'Finishing';
     case 'Wait':
       return restore.status?.phase ?? 'Pending';
     case 'StopVm':
@@ -144,6 +150,8 @@ function phaseOf(restore: VMRestore, step: RestoreStep): RestorePhase {
     case 'Write':
     case 'Writing':
       return 'Writing';
+    case 'ForgetChanges':
+    case 'ForgetAgain':
     case 'MakeVm':
     case 'SwitchDisks':
     case 'StartVm':

@@ -1,6 +1,5 @@
-import type { Job, Pod } from '../../crds/core.ts';
-import { z } from 'zod';
-import { ProgressEvent } from '../mover-report.ts';
+import type { Event, Job, Pod } from '../../crds/core.ts';
+import { ErrorEvent, ProgressEvent, VerifyResult } from '../mover-report.ts';
 import { clip, type Why } from '../why.ts';
 
 /** Where the work of one Job stands. */
@@ -18,12 +17,15 @@ export interface ObservedJob {
   readonly job: Job | undefined;
   /** Its pods. */
   readonly pods: readonly Pod[];
-  /** The last line of the log of the pod that runs; undefined if it was not read. */
+  /** The last line of the log of the pod that runs, or that failed; undefined if it was not read. */
   readonly lastLine?: string | undefined;
 }
 
-/** What the mover says when it fails, as the last line of its log. */
-const MoverFailure = z.object({ event: z.literal('error'), reason: z.string(), message: z.string() });
+/** What the mover says last when it fails, as far as people are told. */
+const Failure = ErrorEvent.pick({ event: true, reason: true, message: true });
+
+/** What another pod of the same Job would find just so: there is no need to write the disk thrice to learn that it does not fit. */
+const STAYS = /^Target(Full|TooSmall|ReadOnly|Denied|Exists|Unsuitable)$/;
 
 /** Reads where a Job stands, in words that help whoever looks at three in the morning. */
 export function jobStanding({ job, pods, lastLine }: ObservedJob): JobStanding {
@@ -35,9 +37,14 @@ export function jobStanding({ job, pods, lastLine }: ObservedJob): JobStanding {
   const pod = newest(pods);
   const terminated = containerOf(pod)?.terminated;
   if (ended !== undefined) {
-    const said = terminated === undefined ? undefined : failureOf(terminated);
+    const said = terminated === undefined ? undefined : failureOf(terminated, lastLine);
     const message = ended.message ?? 'no pod tells why';
     return { kind: 'Failed', why: said ?? { reason: ended.reason ?? 'JobFailed', message } };
+  }
+  if (terminated !== undefined && terminated.exitCode !== 0) {
+    const why = failureOf(terminated, lastLine);
+    if (STAYS.test(why.reason)) return { kind: 'Failed', why };
+    return { kind: 'Waiting', why: { ...why, message: clip(`It is tried again after: ${why.message}`) } };
   }
   if (containerOf(pod)?.running !== undefined) return { kind: 'Running', progress: progressOf(lastLine) };
   return { kind: 'Waiting', why: waitingFor(job, pod) };
@@ -50,6 +57,17 @@ export function eventIn(log: string, event: string): unknown {
     if (typeof said === 'object' && said !== null && 'event' in said && said.event === event) return said;
   }
   return undefined;
+}
+
+/** The newest of the warnings about a pod that does not begin, or about a Job that gets no pod; undefined if there is none. */
+export function waitingWarning(name: string, warnings: readonly Event[]): Why | undefined {
+  const newest = [...warnings].sort((a, b) => (toldAt(a) < toldAt(b) ? 1 : -1))[0];
+  if (newest === undefined) return undefined;
+  return { reason: newest.reason ?? 'PodPending', message: clip(`'${name}': ${newest.message ?? ''}`) };
+}
+
+function toldAt({ lastTimestamp, eventTime, metadata }: Event): string {
+  return lastTimestamp ?? eventTime ?? metadata.creationTimestamp ?? '';
 }
 
 function waitingFor(job: Job, pod: Pod | undefined): Why {
@@ -74,13 +92,19 @@ function waitingFor(job: Job, pod: Pod | undefined): Why {
   };
 }
 
-function failureOf({
-  exitCode,
-  reason,
-  message = '',
-}: NonNullable<ReturnType<typeof containerOf>>['terminated'] & object): Why {
-  const said = MoverFailure.safeParse(eventIn(message, 'error'));
+function failureOf(
+  { exitCode, reason, message = '' }: NonNullable<ReturnType<typeof containerOf>>['terminated'] & object,
+  lastLine: string | undefined,
+): Why {
+  const said = Failure.safeParse(eventIn(message, 'error'));
   if (said.success) return { reason: said.data.reason, message: clip(said.data.message) };
+  // A verification tells all that it found, which may be more than fits a termination message.
+  const verified = VerifyResult.safeParse(parsed(lastLine ?? ''));
+  if (verified.success && verified.data.faults[0]) {
+    const { faults } = verified.data;
+    const more = faults.length === 1 ? '' : ` (and ${faults.length - 1} more)`;
+    return { reason: faults[0]!.reason, message: clip(`${faults[0]!.message}${more}`) };
+  }
   if (reason === 'OOMKilled')
     return {
       reason,

@@ -1,51 +1,12 @@
-import type { PersistentVolumeClaim } from '../../crds/core.ts';
-import type { VirtualMachine, VirtualMachineInstance } from '../../crds/kubevirt.ts';
-import type { PlannedClaim, RestorePlan } from '../../crds/vmrestore.ts';
-import type { JobStanding } from '../job/job-standing.ts';
+import type { RestorePlan } from '../../crds/vmrestore.ts';
 import type { Why } from '../why.ts';
+import { forget, stopFirst } from './in-place.ts';
 import type { Inspection } from './inspection.ts';
-import { checkJobName, RESTORE_LABEL, writeJobName } from './names.ts';
+import { checkJobName, RESTORE_LABEL, verifyJobName, writeJobName } from './names.ts';
 import { planRestore } from './plan.ts';
-import { type RestoreSource, type SourceQuestion, sourceOf } from './source.ts';
+import { type RestoreSource, sourceOf } from './source.ts';
+import { ofLookingJob, type RestoreStep, type RestoreWorld } from './step.ts';
 import { isSwitched } from './switch-disks.ts';
-
-/** All that the decision on one VMRestore looks at: plain data, as the cluster had it at one instant. */
-export interface RestoreWorld extends SourceQuestion {
-  /** Its Jobs, by name. */
-  readonly jobs: ReadonlyMap<string, JobStanding>;
-  /** What the check Job told; undefined as long as it has not, or if its log is gone. */
-  readonly inspection: Inspection | undefined;
-  /** Claims of the namespace, by name. */
-  readonly claims: ReadonlyMap<string, PersistentVolumeClaim>;
-  /** The VM that the target names. */
-  readonly vm: VirtualMachine | undefined;
-  readonly vmi: VirtualMachineInstance | undefined;
-}
-
-/** What is to be done with one VMRestore now. Each of them is safe to be done twice. */
-export type RestoreStep =
-  | { readonly kind: 'Settled' }
-  | { readonly kind: 'Wait'; readonly why: Why; readonly needsPerson: boolean }
-  | { readonly kind: 'Check'; readonly source: RestoreSource }
-  /** The check is done, and what it said is lost: ask again. */
-  | { readonly kind: 'CheckAgain' }
-  | { readonly kind: 'RecordPlan'; readonly plan: RestorePlan; readonly isDryRun: boolean }
-  | { readonly kind: 'StopVm'; readonly vmName: string }
-  | { readonly kind: 'MakeClaims'; readonly claims: readonly PlannedClaim[] }
-  | { readonly kind: 'Write'; readonly source: RestoreSource; readonly claims: readonly PlannedClaim[] }
-  | { readonly kind: 'Writing' }
-  | { readonly kind: 'MakeVm'; readonly inspection: Inspection }
-  | { readonly kind: 'SwitchDisks'; readonly vmName: string }
-  | { readonly kind: 'StartVm'; readonly vmName: string; readonly runStrategy: string }
-  | { readonly kind: 'Succeed' }
-  /** Something cannot be: record it; from then on what was begun is undone. */
-  | { readonly kind: 'Fail'; readonly why: Why }
-  | { readonly kind: 'Undo'; readonly claims: readonly string[]; readonly startVm: StartVm | undefined };
-
-export interface StartVm {
-  readonly vmName: string;
-  readonly runStrategy: string;
-}
 
 /** So many disks are written at the same time. */
 const PARALLEL_WRITERS = 4;
@@ -71,7 +32,8 @@ export function undo({ restore, claims, vm }: RestoreWorld): RestoreStep {
   const isInUse = plan !== undefined && vm !== undefined && isSwitched(vm, plan);
   const isHalted = vm?.spec.runStrategy === 'Halted';
   const before = plan?.runStrategy ?? 'Halted';
-  const mustStart = inPlace?.stopVM === true && isHalted && before !== 'Halted';
+  const isSame = plan?.vmUid === undefined || vm?.metadata.uid === plan.vmUid;
+  const mustStart = inPlace?.stopVM === true && isHalted && isSame && before !== 'Halted';
   return {
     kind: 'Undo',
     // What a VM stands on is never removed, whoever made it.
@@ -88,24 +50,34 @@ function ofObstacle({ restore }: RestoreWorld, why: Why): RestoreStep {
 }
 
 function ofUnplanned(world: RestoreWorld, source: RestoreSource): RestoreStep {
-  const { restore, inspection, jobs } = world;
-  const standing = jobs.get(checkJobName(restore)) ?? { kind: 'Absent' };
-  switch (standing.kind) {
-    case 'Absent':
-      return { kind: 'Check', source };
-    case 'Waiting':
-      return { kind: 'Wait', why: standing.why, needsPerson: false };
-    case 'Running':
-      return waits('Checking', 'Looks whether all that the backup needs is in the repository.');
-    case 'Failed':
-      return { kind: 'Fail', why: standing.why };
-    case 'Succeeded': {
-      if (inspection === undefined) return { kind: 'CheckAgain' };
-      const plan = planRestore({ ...world, source, inspection });
-      if ('reason' in plan) return { kind: 'Fail', why: plan };
-      return { kind: 'RecordPlan', plan, isDryRun: restore.spec.dryRun };
-    }
+  const { restore, jobs } = world;
+  const inspection = askedOf(world, source);
+  if ('kind' in inspection) return inspection;
+  const plan = planRestore({ ...world, source, inspection });
+  if ('reason' in plan) return { kind: 'Fail', why: plan };
+  if (restore.spec.verifyFirst) {
+    const verified = jobs.get(verifyJobName(restore)) ?? { kind: 'Absent' };
+    if (verified.kind === 'Absent') return { kind: 'Verify', source };
+    const pending = ofLookingJob(verified, 'Verifying', 'Reads the whole chain, and proves every block.');
+    if (pending !== undefined) return pending;
   }
+  return { kind: 'RecordPlan', plan, isDryRun: restore.spec.dryRun };
+}
+
+/** What the check told; or the step towards it. */
+function askedOf(world: RestoreWorld, source: RestoreSource): Inspection | RestoreStep {
+  const { restore, inspection, jobs, unreadable } = world;
+  const checked = jobs.get(checkJobName(restore)) ?? { kind: 'Absent' };
+  if (checked.kind === 'Absent') return { kind: 'Check', source };
+  const what = 'Looks whether all that the backup needs is in the repository.';
+  const pending = ofLookingJob(checked, 'Checking', what);
+  if (pending !== undefined) return pending;
+  if (inspection !== undefined) return inspection;
+  if (unreadable === undefined) return { kind: 'CheckAgain' };
+  // A log that cannot be fetched now may be later; one that cannot be understood never will.
+  return unreadable.reason === 'BackupUnreadable'
+    ? { kind: 'Fail', why: unreadable }
+    : { kind: 'Wait', why: unreadable, needsPerson: true };
 }
 
 function ofPlanned(world: RestoreWorld, source: RestoreSource, plan: RestorePlan): RestoreStep {
@@ -126,30 +98,7 @@ function ofPlanned(world: RestoreWorld, source: RestoreSource, plan: RestorePlan
     return { kind: 'Fail', why: { reason: 'ClaimExists', message } };
   }
   if (!isWritten) return write(world, source, plan);
-  return finish(world, plan);
-}
-
-/** The old disks must stand still from before the new ones are written until the VM stands on those. */
-function stopFirst(
-  { vm, vmi, restore }: RestoreWorld,
-  { vmName, stopVM }: { readonly vmName: string; readonly stopVM: boolean },
-): RestoreStep | undefined {
-  if (vm === undefined) {
-    const message = `VirtualMachine '${vmName}' was deleted while it was to be restored.`;
-    return { kind: 'Fail', why: { reason: 'VMNotFound', message } };
-  }
-  const plan = restore.status?.plan;
-  // From here on it may run again.
-  if (plan !== undefined && isSwitched(vm, plan)) return undefined;
-  if (vmi === undefined && (vm.spec.runStrategy === 'Halted' || vm.spec.runStrategy === 'Manual'))
-    return undefined;
-  if (vmi === undefined && vm.spec.runStrategy === undefined && vm.spec.running !== true) return undefined;
-  if (!stopVM) {
-    const message = `VirtualMachine '${vmName}' runs: stop it, or set target.inPlace.stopVM.`;
-    return { kind: 'Wait', why: { reason: 'VMRunning', message }, needsPerson: true };
-  }
-  if (vm.spec.runStrategy !== 'Halted') return { kind: 'StopVm', vmName };
-  return waits('VMStopping', `Waits until VirtualMachine '${vmName}' has stopped.`);
+  return finish(world, source, plan);
 }
 
 function write(world: RestoreWorld, source: RestoreSource, plan: RestorePlan): RestoreStep {
@@ -177,18 +126,21 @@ function write(world: RestoreWorld, source: RestoreSource, plan: RestorePlan): R
   return { kind: 'Writing' };
 }
 
-function finish(world: RestoreWorld, plan: RestorePlan): RestoreStep {
-  const { restore, vm, inspection } = world;
+function finish(world: RestoreWorld, source: RestoreSource, plan: RestorePlan): RestoreStep {
+  const { restore, vm } = world;
   const { newVM, inPlace } = restore.spec.target;
-  if (newVM !== undefined && vm === undefined)
-    return inspection === undefined ? { kind: 'CheckAgain' } : { kind: 'MakeVm', inspection };
+  if (newVM !== undefined && vm === undefined) {
+    // The writing may have taken a day, and the check's pod may be gone.
+    const inspection = askedOf(world, source);
+    return 'kind' in inspection ? inspection : { kind: 'MakeVm', inspection };
+  }
   if (newVM !== undefined && vm?.metadata.labels?.[RESTORE_LABEL] !== restore.metadata.uid) {
-    const message = `A VirtualMachine '${newVM.name}' was made by someone else since the plan: it is left alone, and so are the restored claims.`;
+    const message = `A VirtualMachine '${newVM.name}' was made by someone else since the plan: it is left alone.`;
     return { kind: 'Fail', why: { reason: 'VMExists', message } };
   }
   if (inPlace !== undefined && vm !== undefined) {
     const { vmName } = inPlace;
-    if (!isSwitched(vm, plan)) return { kind: 'SwitchDisks', vmName };
+    if (!isSwitched(vm, plan)) return forget(world, source) ?? { kind: 'SwitchDisks', vmName };
     const runStrategy = plan.runStrategy ?? 'Halted';
     if (inPlace.stopVM && vm.spec.runStrategy !== runStrategy && vm.spec.running === undefined)
       return { kind: 'StartVm', vmName, runStrategy };
@@ -198,8 +150,4 @@ function finish(world: RestoreWorld, plan: RestorePlan): RestoreStep {
 
 function allWritten({ restore, jobs }: RestoreWorld, plan: RestorePlan): boolean {
   return plan.claims.every(({ volume }) => jobs.get(writeJobName(restore, volume))?.kind === 'Succeeded');
-}
-
-function waits(reason: string, message: string): RestoreStep {
-  return { kind: 'Wait', why: { reason, message }, needsPerson: false };
 }

@@ -25,9 +25,11 @@ type Refusal = (question: PlanQuestion) => Why | undefined;
 /** Why nothing may be touched. First match wins: this list is the rule. */
 const refusals: readonly Refusal[] = [
   volumeNotInBackup,
+  dataNotWhole,
   persistentStateMissing,
   vmNameTaken,
   vmToChangeMissing,
+  backupOfAnotherVm,
   volumeNotInVm,
 ];
 
@@ -53,6 +55,7 @@ export function planRestore(question: PlanQuestion): RestorePlan | Why {
     path: source.path,
     ...(inspection.backup && { pointInTime: inspection.backup.createdAt }),
     ...(vmName !== undefined && { vmName }),
+    ...(inPlace !== undefined && question.vm && { vmUid: question.vm.metadata.uid }),
     ...(vmName !== undefined && { runStrategy }),
     claims,
     ...(leftOut.length > 0 && { leftOut: [...leftOut] }),
@@ -146,6 +149,19 @@ function volumeNotInBackup({ restore, inspection }: PlanQuestion): Why | undefin
   };
 }
 
+/** Of the volumes that are restored: a damaged one must not keep the others away. */
+function dataNotWhole(question: PlanQuestion): Why | undefined {
+  const bad = chosenVolumes(question).find(({ reason }) => reason !== null);
+  if (bad === undefined) return undefined;
+  const said = bad.message ?? 'its data is not whole';
+  return {
+    reason: (bad.reason ?? '').replace(/^Parent/, 'Backup'),
+    message: clip(
+      `Volume ${bad.name}: ${said}. Restore another backup, or the other volumes (spec.volumes).`,
+    ),
+  };
+}
+
 function persistentStateMissing({ restore, inspection }: PlanQuestion): Why | undefined {
   const { newVM } = restore.spec.target;
   if (newVM === undefined || restore.spec.withoutPersistentState) return undefined;
@@ -168,6 +184,15 @@ function vmToChangeMissing({ restore, vm }: PlanQuestion): Why | undefined {
   if (inPlace === undefined || vm !== undefined) return undefined;
   const message = `There is no VirtualMachine '${inPlace.vmName}' to restore in place: use target.newVM with identity: Keep.`;
   return { reason: 'VMNotFound', message };
+}
+
+/** Volumes of one name are in every VM: `root` of another one is not this one's. */
+function backupOfAnotherVm({ restore, inspection }: PlanQuestion): Why | undefined {
+  const { inPlace } = restore.spec.target;
+  const backedUp = inspection.definitions.virtualMachine.metadata.name;
+  if (inPlace === undefined || inPlace.vmName === backedUp) return undefined;
+  const message = `The backup is of VirtualMachine '${backedUp}', not of '${inPlace.vmName}': restore it with target.newVM, or its disks with target.claims.`;
+  return { reason: 'BackupOfAnotherVM', message };
 }
 
 /** Disks are matched by the volume's name, never by order or size. */

@@ -13,7 +13,7 @@ export type PatchStep =
  * are. A volume from a dataVolumeTemplate becomes a claim, and its template goes: KubeVirt would import it anew.
  * @param vm as it is now, whole
  * @param now RFC 3339
- * @returns nothing if it was done before
+ * @returns nothing if it was done before, or if the VM was started meanwhile: it must stop first
  */
 export function switchDisks(vm: StoredVm, plan: RestorePlan, now: string): readonly PatchStep[] {
   const volumes = vm.spec.template.spec.volumes ?? [];
@@ -24,13 +24,16 @@ export function switchDisks(vm: StoredVm, plan: RestorePlan, now: string): reado
       ? volume
       : { name: volume.name, persistentVolumeClaim: { claimName: claim.claimName } };
   });
-  if (isSwitched(vm, plan)) return [];
+  if (isSwitched(vm, plan) || !isHeld(vm)) return [];
   const gone = new Set(plan.claims.map(({ replaces }) => replaces));
   const templates = vm.spec.dataVolumeTemplates;
   const kept = templates?.filter(({ metadata }) => !gone.has(metadata.name));
   const annotations = { ...vm.metadata.annotations, [RESTORED_AT_ANNOTATION]: now };
   return [
     { op: 'test', path: '/metadata/uid', value: vm.metadata.uid },
+    ...(vm.spec.runStrategy === undefined
+      ? []
+      : [{ op: 'test', path: '/spec/runStrategy', value: vm.spec.runStrategy } as const]),
     // Whoever changed the volumes meanwhile knew something that this plan does not.
     { op: 'test', path: '/spec/template/spec/volumes', value: volumes },
     { op: 'replace', path: '/spec/template/spec/volumes', value: turned },
@@ -39,6 +42,16 @@ export function switchDisks(vm: StoredVm, plan: RestorePlan, now: string): reado
       : []),
     { op: 'add', path: '/metadata/annotations', value: annotations },
   ];
+}
+
+/** Whether nobody but a person starts the VM. */
+export function isHeld({
+  spec,
+}: {
+  readonly spec: { readonly runStrategy?: string | undefined; readonly running?: boolean | undefined };
+}): boolean {
+  if (spec.runStrategy === undefined) return spec.running !== true;
+  return spec.runStrategy === 'Halted' || spec.runStrategy === 'Manual';
 }
 
 /** Whether a VM stands on all the restored claims. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Job, Pod } from '../../../src/crds/core.ts';
-import { eventIn, jobStanding } from '../../../src/domain/job/job-standing.ts';
+import { eventIn, jobStanding, waitingWarning } from '../../../src/domain/job/job-standing.ts';
 
 type State = NonNullable<NonNullable<NonNullable<Pod['status']>['containerStatuses']>[number]['state']>;
 
@@ -52,6 +52,16 @@ describe('a Job', () => {
       'that waits for a volume',
       { job: job(), pods: [pod({ waiting: { reason: 'ContainerCreating' } })] },
       { kind: 'Waiting', why: { reason: 'PodPending' } },
+    ],
+    [
+      'whose pod found what stays as it is',
+      { job: job(), pods: [pod({ terminated: { exitCode: 4, message: error('TargetFull') } })] },
+      { kind: 'Failed', why: { reason: 'TargetFull', message: 'what' } },
+    ],
+    [
+      'whose pod found what may pass',
+      { job: job(), pods: [pod({ terminated: { exitCode: 4, message: error('TargetTimedOut') } })] },
+      { kind: 'Waiting', why: { reason: 'TargetTimedOut', message: 'It is tried again after: what' } },
     ],
     [
       'that the mover ended with a reason',
@@ -117,4 +127,57 @@ test('an event is the last line that is one', () => {
     a: 2,
   });
   expect(eventIn('', 'result')).toBeUndefined();
+});
+
+describe('a verification that failed', () => {
+  const fault = (n: number) => ({
+    reason: 'BackupDataDamaged',
+    volume: 'root',
+    path: 'root.qcow2',
+    message: `fault ${n}`,
+    range: null,
+    guestRanges: [],
+  });
+  const result = (faults: readonly object[]) =>
+    JSON.stringify({
+      event: 'result',
+      command: 'verify',
+      directory: '/d',
+      good: false,
+      cursor: null,
+      backups: 1,
+      bytesRead: 1,
+      faults,
+    });
+
+  test('tells the first fault and how many there are, however long the list', () => {
+    const pods = [pod({ terminated: { exitCode: 1, message: 'cut off in the mid' } })];
+    const of = (count: number) =>
+      jobStanding({
+        job: job(failed),
+        pods,
+        lastLine: result(Array.from({ length: count }, (_, n) => fault(n + 1))),
+      });
+    expect(of(1)).toEqual({ kind: 'Failed', why: { reason: 'BackupDataDamaged', message: 'fault 1' } });
+    expect(of(9)).toMatchObject({ why: { message: 'fault 1 (and 8 more)' } });
+  });
+});
+
+describe('the warnings about a pod that does not begin', () => {
+  const warning = (reason: string, lastTimestamp: string | null) => ({
+    metadata: { name: reason, uid: reason, creationTimestamp: '2026-11-23T18:00:00Z' },
+    reason,
+    message: 'mount.nfs: access denied by server',
+    lastTimestamp,
+  });
+
+  test('tell by the newest of them what holds it up', () => {
+    expect(
+      waitingWarning('p', [
+        warning('FailedScheduling', null),
+        warning('FailedMount', '2026-11-23T18:01:00Z'),
+      ]),
+    ).toEqual({ reason: 'FailedMount', message: "'p': mount.nfs: access denied by server" });
+    expect(waitingWarning('p', [])).toBeUndefined();
+  });
 });

@@ -20,6 +20,7 @@ export function restore(
     spec: {
       source: { repositoryPath: { repository: 'nas', path: PATH } },
       withoutPersistentState: false,
+      verifyFirst: false,
       dryRun: false,
       ...spec,
       target,
@@ -128,6 +129,12 @@ export function inspection(
 export function existingClaim(name: string, restoreUid?: string): PersistentVolumeClaim {
   const labels = restoreUid === undefined ? {} : { [RESTORE_LABEL]: restoreUid };
   return { metadata: { name, namespace: 'shop', uid: `uid-of-${name}`, labels } };
+}
+
+/** Where KubeVirt keeps what it notes of the VM, overlays of its disks included. */
+export function stateClaim(): PersistentVolumeClaim {
+  const labels = { 'persistent-state-for': 'db' };
+  return { metadata: { name: 'persistent-state-for-db-x', namespace: 'shop', uid: 'state', labels } };
 }
 
 /** The VM as it is today. */

@@ -4,12 +4,28 @@ import type { PersistentVolumeClaim } from '../../../src/crds/core.ts';
 import type { VirtualMachine } from '../../../src/crds/kubevirt.ts';
 import type { VMRestore } from '../../../src/crds/vmrestore.ts';
 import type { JobStanding } from '../../../src/domain/job/job-standing.ts';
-import { decideRestore, type RestoreStep, type RestoreWorld } from '../../../src/domain/restore/decide.ts';
-import { checkJobName, writeJobName } from '../../../src/domain/restore/names.ts';
+import { decideRestore } from '../../../src/domain/restore/decide.ts';
+import type { RestoreStep, RestoreWorld } from '../../../src/domain/restore/step.ts';
+import {
+  checkJobName,
+  forgetJobName,
+  verifyJobName,
+  writeJobName,
+} from '../../../src/domain/restore/names.ts';
 import { newVm } from '../../../src/domain/restore/new-vm.ts';
 import { switchDisks } from '../../../src/domain/restore/switch-disks.ts';
 import { repository } from '../builders.ts';
-import { claimsOnly, existingClaim, inPlace, inspection, newVM, restore, UID, vm } from './builders.ts';
+import {
+  claimsOnly,
+  existingClaim,
+  inPlace,
+  inspection,
+  newVM,
+  restore,
+  stateClaim,
+  UID,
+  vm,
+} from './builders.ts';
 
 const vmi = { metadata: { name: 'db', namespace: 'shop', uid: 'vmi' } };
 
@@ -21,11 +37,16 @@ class Cluster {
   vm: VirtualMachine | undefined;
   isRunning: boolean;
   isLogLost = false;
+  unreadable: RestoreWorld['unreadable'];
+  /** Whether an overlay lies over the disks of today: KubeVirt makes one whenever the VM starts. */
+  hasOverlay = true;
 
   constructor(asked: VMRestore, there: VirtualMachine | undefined) {
     this.restore = asked;
     this.vm = there;
     this.isRunning = there?.spec.runStrategy === 'Always';
+    const state = stateClaim();
+    if (there !== undefined) this.claims.set(state.metadata.name, state);
   }
 
   world(): RestoreWorld {
@@ -37,6 +58,7 @@ class Cluster {
       clusterId: 'cluster',
       jobs: this.jobs,
       inspection: isChecked && !this.isLogLost ? inspection() : undefined,
+      unreadable: this.unreadable,
       claims: this.claims,
       vm: this.vm,
       vmi: this.isRunning ? vmi : undefined,
@@ -79,7 +101,19 @@ class Cluster {
       case 'StopVm':
         this.#run('Halted');
         return;
+      case 'Verify':
+        this.jobs.set(verifyJobName(this.restore), { kind: 'Running', progress: undefined });
+        return;
+      case 'ForgetChanges':
+        for (const name of some(step.claimNames))
+          this.jobs.set(forgetJobName(this.restore, name), { kind: 'Running', progress: undefined });
+        return;
+      case 'ForgetAgain':
+        for (const name of some(step.claimNames)) this.jobs.delete(forgetJobName(this.restore, name));
+        return;
       case 'SwitchDisks': {
+        // It would lie over the restored disks, and hide what it has marked as zeros.
+        expect(this.hasOverlay).toBe(false);
         const turned = switchDisks(this.vm as never, plan!, 'now').find(
           ({ path }) => path.endsWith('/volumes') && true,
         );
@@ -126,8 +160,10 @@ class Cluster {
       if (kind !== 'Running') continue;
       const why = { reason: 'TargetFull', message: 'full' };
       this.jobs.set(name, name === failing ? { kind: 'Failed', why } : { kind: 'Succeeded' });
+      if (name.includes('-forget-')) this.hasOverlay = false;
     }
     this.isRunning = this.vm?.spec.runStrategy === 'Always';
+    if (this.isRunning) this.hasOverlay = true;
   }
 }
 
@@ -158,7 +194,7 @@ describe('a restore takes its steps in order', () => {
       'in place',
       inPlace,
       vm(),
-      'Check RecordPlan StopVm MakeClaims Write SwitchDisks StartVm Succeed Settled',
+      'Check RecordPlan StopVm MakeClaims Write ForgetChanges SwitchDisks StartVm Succeed Settled',
     ],
   ])('to %s', (_, target, there, expected) => {
     expect(live(new Cluster(restore(target), there), []).join(' ')).toBe(expected);
@@ -191,7 +227,8 @@ describe('killed at any step', () => {
         const cluster = new Cluster(asked, there);
         live(cluster, cuts, writeJobName(asked, volume));
         expect(cluster.restore.status?.failure).toMatchObject({ reason: 'TargetFull' });
-        expect([cluster.claims.size, cluster.jobs.size]).toEqual([0, 0]);
+        expect([...cluster.claims.keys()]).toEqual(there ? [stateClaim().metadata.name] : []);
+        expect(cluster.jobs.size).toBe(0);
         expect(cluster.vm?.spec).toEqual(there?.spec);
       }),
     );
@@ -236,6 +273,58 @@ describe('a restore', () => {
     const cluster = new Cluster(restore(newVM), undefined);
     cluster.isLogLost = true;
     expect(live(cluster, []).slice(0, 4)).toEqual(['Check', 'CheckAgain', 'Check', 'RecordPlan']);
+  });
+
+  test('that may not start before all is proven reads the whole chain first', () => {
+    const cluster = new Cluster(restore(inPlace, { verifyFirst: true }), vm());
+    expect(live(cluster, []).slice(0, 4)).toEqual(['Check', 'Verify', 'RecordPlan', 'StopVm']);
+  });
+
+  test('touches nothing when that finds damage', () => {
+    const asked = restore(inPlace, { verifyFirst: true });
+    const cluster = new Cluster(asked, vm());
+    expect(live(cluster, [], verifyJobName(asked))).toEqual(['Check', 'Verify', 'Fail', 'Undo', 'Settled']);
+    expect(cluster.vm?.spec).toEqual(vm().spec);
+  });
+
+  test('makes the VM although the answer of the check was lost in a day of writing', () => {
+    const cluster = planned(newVM);
+    cluster.jobs.delete(checkJobName(cluster.restore));
+    const steps = live(cluster, []);
+    expect(steps.join(' ')).toBe('MakeClaims Write Check MakeVm Succeed Settled');
+  });
+
+  test.each([
+    ['waits while a node does not give the log', 'LogUnreadable', 'Wait'],
+    ['fails when the manifest cannot be understood', 'BackupUnreadable', 'Fail'],
+  ])('%s', (_, reason, kind) => {
+    const cluster = new Cluster(restore(newVM), undefined);
+    cluster.isLogLost = true;
+    cluster.carryOut(decideRestore(cluster.world()), false);
+    cluster.pass(undefined);
+    cluster.unreadable = { reason, message: 'why' };
+    expect(decideRestore(cluster.world())).toMatchObject({ kind, why: { reason } });
+  });
+
+  test('in place takes the overlays away again when the VM was started before its disks were turned', () => {
+    const cluster = planned(inPlace, vm());
+    while (decideRestore(cluster.world()).kind !== 'SwitchDisks') {
+      cluster.carryOut(decideRestore(cluster.world()), false);
+      cluster.pass(undefined);
+    }
+    cluster.vm = vm();
+    cluster.pass(undefined);
+    expect(live(cluster, []).join(' ')).toBe(
+      'ForgetAgain StopVm ForgetChanges SwitchDisks StartVm Succeed Settled',
+    );
+  });
+
+  test('in place lets go of a VM that was made anew since the plan, and does not start it', () => {
+    const cluster = planned(inPlace, vm());
+    cluster.vm = { ...vm({ runStrategy: 'Halted' }), metadata: { ...vm().metadata, uid: 'another' } };
+    expect(live(cluster, [])).toEqual(['Fail', 'Undo', 'Settled']);
+    expect(cluster.restore.status?.failure?.reason).toBe('VMReplaced');
+    expect(cluster.vm?.spec.runStrategy).toBe('Halted');
   });
 
   test('never removes the claims that a VM stands on', () => {

@@ -31,6 +31,14 @@ function planned(changes: Partial<PlanQuestion> = {}): RestorePlan {
   return plan;
 }
 
+function withDamaged(name: string) {
+  const found = inspection();
+  const volumes = found.volumes.map((volume) =>
+    volume.name === name ? { ...volume, reason: 'ParentDataDamaged', message: 'what' } : volume,
+  );
+  return { ...found, volumes };
+}
+
 describe('a plan', () => {
   test('gives each disk a claim like the one it had', () => {
     expect(planned().claims).toEqual([
@@ -105,6 +113,12 @@ describe('nothing is touched', () => {
       { inspection: inspection({}, efi) },
       'PersistentStateNotInBackup',
     ],
+    ['when a volume is not whole', { inspection: withDamaged('root') }, 'BackupDataDamaged'],
+    [
+      'when the backup is of another VM',
+      { restore: restore({ inPlace: { vmName: 'web', stopVM: true } }), vm: vm() },
+      'BackupOfAnotherVM',
+    ],
     ['when the name of the new VM is taken', { vm: vm() }, 'VMExists'],
     ['when there is no VM to restore in place', { restore: restore(inPlace) }, 'VMNotFound'],
     [
@@ -124,6 +138,11 @@ describe('nothing is touched', () => {
     ],
   ])('%s', (_, changes, reason) => {
     expect(planRestore(ask(changes))).toMatchObject({ reason });
+  });
+
+  test('but a volume that is not asked for may be damaged', () => {
+    const asked = restore(newVM, { volumes: ['data'] });
+    expect(planned({ restore: asked, inspection: withDamaged('root') }).claims).toHaveLength(1);
   });
 
   test('but its own claims and its own VM are no obstacle: it was killed half-way', () => {
