@@ -29,6 +29,16 @@ const withoutShebang: Plugin = {
     })),
 };
 
+/** zod brings its messages in fifty languages: half of a small program. We speak one, which it asks for by itself. */
+const oneLanguage: Plugin = {
+  name: 'one-language',
+  setup: (build) =>
+    build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js';",
+      loader: 'js',
+    })),
+};
+
 /**
  * Bundles each program, with every package it uses, into one executable file `<outDir>/<name>.js`.
  *
@@ -57,7 +67,7 @@ export async function bundle(root: string, outDir: string, programs: Programs): 
     sourcesContent: false,
     legalComments: 'linked',
     banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },
-    plugins: [withoutShebang],
+    plugins: [withoutShebang, oneLanguage],
     logLevel: 'warning',
   });
   for (const name of Object.keys(programs)) await chmod(join(outDir, `${name}.js`), 0o755);
