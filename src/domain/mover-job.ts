@@ -69,16 +69,19 @@ export type BackupJob = z.infer<typeof BackupJob>;
 /** The same before defaults are filled in: what a caller writes. */
 export type BackupJobInput = z.input<typeof BackupJob>;
 
-/** The directory a mover writes into before the commit: a sibling of the final one, which readers ignore. */
-export function incomingName(backupId: string, attempt: number): string {
-  return `.incoming-${backupId}-${attempt}`;
+/**
+ * The directory a mover writes into before the commit: a sibling of the final one, which readers ignore. `mark` is eight random
+ * hexadecimal digits: of two movers for one attempt, one of them thought dead, each has a directory of its own.
+ */
+export function incomingName(backupId: string, attempt: number, mark: string): string {
+  return `.incoming-${backupId}-${attempt}.${mark}`;
 }
 
-/** The backup id and attempt behind an incoming directory's name; null for any other name. */
+/** The backup id and attempt behind an incoming directory's name, also of movers that gave no mark; null for any other name. */
 export function parseIncomingName(
   name: string,
 ): { readonly backupId: string; readonly attempt: number } | null {
-  const match = /^\.incoming-(.+)-(\d{1,15})$/.exec(name);
+  const match = /^\.incoming-(.+)-(\d{1,15})(?:\.[0-9a-f]{8})?$/.exec(name);
   return match ? { backupId: match[1]!, attempt: Number(match[2]) } : null;
 }
 

@@ -25,6 +25,7 @@ import { ensureMark, repositoryRoot } from './repository/mark.ts';
 /** Time, randomness and the listener: what a backup takes from outside. */
 export interface BackupContext {
   readonly now: () => Date;
+  /** A UUID. */
   readonly randomId: () => string;
   readonly meter: ProgressMeter;
   /** Whether the directory lies in a repository, four levels under its root; by hand it need not. */
@@ -65,7 +66,8 @@ export async function runBackup(
   // Fails where the root is missing: what is not mounted must not be filled beneath its mount point.
   if (context.inRepository)
     await ensureMark(repositoryRoot(job.directory), job.repositoryId, context.randomId());
-  const incoming = await createIncoming(job.directory, job.attempt);
+  const mark = context.randomId().slice(0, 8);
+  const incoming = await createIncoming(job.directory, job.attempt, mark);
   try {
     if (context.inRepository)
       await ensureMark(repositoryRoot(job.directory), job.repositoryId, context.randomId());

@@ -83,10 +83,13 @@ test('names the mover keeps for itself', () => {
 
 const backupId = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,30}$/);
 
+const mark = fc.stringMatching(/^[0-9a-f]{8}$/);
+
 test('an incoming name tells exactly its backup and attempt', () => {
   fc.assert(
-    fc.property(backupId, fc.nat(), (id, attempt) => {
-      expect(parseIncomingName(incomingName(id, attempt))).toEqual({ backupId: id, attempt });
+    fc.property(backupId, fc.nat(), mark, (id, attempt, random) => {
+      expect(parseIncomingName(incomingName(id, attempt, random))).toEqual({ backupId: id, attempt });
+      expect(parseIncomingName(`.incoming-${id}-${attempt}`)).toEqual({ backupId: id, attempt });
     }),
   );
 });
@@ -98,6 +101,9 @@ test.each([
   '.incoming-b1-',
   '.incoming-b1-x',
   '.incoming--1',
+  '.incoming-b1-1.',
+  '.incoming-b1-1.0123ABCD',
+  '.incoming-b1-1.0123abcde',
   'x.incoming-b1-1',
 ])('"%s" is no incoming name', (name) => {
   expect(parseIncomingName(name)).toBeNull();

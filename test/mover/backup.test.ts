@@ -119,7 +119,7 @@ describe('a backup', () => {
   });
 
   test('clears away what the same attempt left before, and leaves the others of it alone', async () => {
-    for (const name of ['.incoming-b0-1', '.incoming-b0-2', '.incoming-b1-1']) {
+    for (const name of ['.incoming-b0-1', '.incoming-b0-1.00000000', '.incoming-b0-2', '.incoming-b1-1']) {
       mkdirSync(join(vmDirectory(), name), { recursive: true });
       writeFileSync(join(vmDirectory(), name, 'vda.qcow2'), 'half');
     }

@@ -30,11 +30,15 @@ export async function committedAlready(directory: string, backupUid: string): Pr
   return manifest;
 }
 
-/** Makes the empty directory an attempt writes into, beside the final one. What the same attempt left before is removed. */
-export async function createIncoming(directory: string, attempt: number): Promise<string> {
-  const incoming = join(dirname(directory), incomingName(basename(directory), attempt));
-  await makeDirectories(dirname(directory));
-  await discardIncoming(incoming);
+/**
+ * Makes the empty directory an attempt writes into, beside the final one. What the same attempt left before is removed first;
+ * a mover that still writes there can never commit it.
+ */
+export async function createIncoming(directory: string, attempt: number, mark: string): Promise<string> {
+  const [parent, id] = [dirname(directory), basename(directory)];
+  await makeDirectories(parent);
+  await discard(parent, (left) => left.backupId === id && left.attempt === attempt);
+  const incoming = join(parent, incomingName(id, attempt, mark));
   await onTarget('create', incoming, () => mkdir(incoming, { mode: 0o750 }));
   return incoming;
 }
@@ -52,9 +56,19 @@ export async function commitIncoming(incoming: string, directory: string): Promi
  */
 export async function discardAttempts(parentDirectory: string, backupId: string): Promise<readonly string[]> {
   if (!(await exists(parentDirectory))) return [];
-  const names = await onTarget('list', parentDirectory, () => readdir(parentDirectory));
-  const stale = names.filter((name) => idOf(name) === backupId).sort();
-  for (const name of stale) await discardIncoming(join(parentDirectory, name));
+  return await discard(parentDirectory, (left) => left.backupId === backupId);
+}
+
+async function discard(
+  parent: string,
+  isStale: (left: { readonly backupId: string; readonly attempt: number }) => boolean,
+): Promise<readonly string[]> {
+  const names = await onTarget('list', parent, () => readdir(parent));
+  const stale = names.filter((name) => {
+    const left = parseIncomingName(name.replace(DISCARDED, ''));
+    return left !== null && isStale(left);
+  });
+  for (const name of stale.sort()) await discardIncoming(join(parent, name));
   return stale;
 }
 
@@ -68,11 +82,6 @@ export async function discardIncoming(path: string): Promise<void> {
   await removeTree(doomed);
   await onTarget('rename', path, () => rename(path, doomed).catch(unlessMissing));
   await removeTree(doomed);
-}
-
-/** Whose an incoming directory is, discarded or not. */
-function idOf(name: string): string | undefined {
-  return parseIncomingName(name.replace(DISCARDED, ''))?.backupId;
 }
 
 /** What is gone already was removed, or committed, by someone else. */

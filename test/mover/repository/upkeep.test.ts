@@ -47,11 +47,21 @@ test('discard finishes what an earlier, killed one began, and leaves a committed
 
 test('a mover that was thought dead cannot commit what is being discarded', async () => {
   const directory = join(root, 'b');
-  const incoming = await createIncoming(directory, 1);
+  const incoming = await createIncoming(directory, 1, '0123abcd');
   writeFileSync(join(incoming, 'manifest.json'), '{}');
   await discardAttempts(root, 'b');
   await expect(commitIncoming(incoming, directory)).rejects.toMatchObject({ reason: 'TargetMissing' });
   expect(readdirSync(root)).toEqual([]);
+});
+
+test('of two movers for one attempt, the one that was thought dead cannot commit what the other writes', async () => {
+  const directory = join(root, 'b');
+  const dead = await createIncoming(directory, 1, '0123abcd');
+  const alive = await createIncoming(directory, 1, '4567abcd');
+  writeFileSync(join(alive, 'manifest.json'), '{}');
+  await expect(commitIncoming(dead, directory)).rejects.toMatchObject({ reason: 'TargetMissing' });
+  await commitIncoming(alive, directory);
+  expect(readdirSync(root)).toEqual(['b']);
 });
 
 test('discard finds nothing where nothing is', async () => {

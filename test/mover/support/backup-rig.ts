@@ -43,7 +43,7 @@ export function jobFor(
 
 export const quiet: BackupContext = {
   now: () => new Date('2026-11-23T10:00:01Z'),
-  randomId: () => 'random',
+  randomId: () => '0123abcd-0000-4000-8000-000000000000',
   meter: () => {},
   inRepository: true,
 };
