@@ -2,11 +2,10 @@ import { crc32 } from 'node:zlib';
 import type { ClusterSink } from '../qcow2/writer.ts';
 import { NewFile } from './new-file.ts';
 import { encodeSumsHeader, SUM_BLOCK_BYTES, SUMS_HEADER_BYTES } from './sums.ts';
+import { FIRST_PORTION_BYTES, nextPortion } from './sync-portion.ts';
 
 /** Sums kept in memory before they are written: those of 1 GiB. */
 const SUMS_PAGE_BYTES = 65536;
-/** How much is written before it is sent on to stable storage; twice as much may be on the way at most. */
-const SYNC_EVERY_BYTES = 256 * 1024 * 1024;
 
 /** Blocks that are to be written, and who waits for that. */
 interface Waiting {
@@ -18,11 +17,11 @@ interface Waiting {
  * An append-only file of 64 KiB blocks, and the sums of these blocks in a second file that grows along with it: memory stays
  * the same for a disk of any size.
  *
- *     append append flush ──▶ one writev in another thread ──▶ … every 256 MiB: fdatasync beside it
+ *     append append flush ──▶ one writev in another thread ──▶ … every portion: fdatasync beside it
  *                         ──▶ meanwhile, in this thread: the sums
  *
- * One write at a time: two would only wait for each other at the file's lock. Syncing on the way makes the last sync short,
- * tells of a bad disk early, and keeps a slow one from filling the host's memory.
+ * One write at a time: two would only wait for each other at the file's lock. Syncing on the way, never more than two portions
+ * behind, makes the last sync short, tells of a bad disk early, and keeps a slow one from filling the host's memory.
  */
 export class SummedFile implements ClusterSink, AsyncDisposable {
   readonly #image: NewFile;
@@ -36,6 +35,7 @@ export class SummedFile implements ClusterSink, AsyncDisposable {
   #waiting: Waiting[] = [];
   #writtenEnd = SUM_BLOCK_BYTES;
   #syncedEnd = SUM_BLOCK_BYTES;
+  #portionBytes = FIRST_PORTION_BYTES;
   #written: Promise<void> = Promise.resolve();
   #synced: Promise<void> = Promise.resolve();
 
@@ -115,12 +115,18 @@ export class SummedFile implements ClusterSink, AsyncDisposable {
     ]);
     for (const end of ended) if (end.status === 'rejected') throw end.reason;
     for (const { onWritten } of waiting) onWritten?.();
-    if (this.#writtenEnd - this.#syncedEnd < SYNC_EVERY_BYTES) return;
+    if (this.#writtenEnd - this.#syncedEnd < this.#portionBytes) return;
     await this.#synced;
+    this.#synced = this.#sync(this.#writtenEnd - this.#syncedEnd);
     this.#syncedEnd = this.#writtenEnd;
-    this.#synced = this.#image.syncData();
     // Heard at the next one, or at the commit.
     this.#synced.catch(() => {});
+  }
+
+  async #sync(bytes: number): Promise<void> {
+    const startedAt = performance.now();
+    await this.#image.syncData();
+    this.#portionBytes = nextPortion(bytes, performance.now() - startedAt);
   }
 
   async #sumAll(blocks: readonly Buffer[]): Promise<void> {
