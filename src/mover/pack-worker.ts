@@ -1,6 +1,6 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { packCluster } from './pack/pack-cluster.ts';
+import { packCluster, PLAIN } from './pack/pack-cluster.ts';
 import type { FromThread, PackerStart, ToThread } from './pack/wire.ts';
 import { CLUSTER_BYTES } from './qcow2/layout.ts';
 
@@ -17,7 +17,8 @@ port.on('message', ({ clusters, frames, length }: ToThread) => {
   const sizes: number[] = [];
   for (let at = 0; at < length; at += CLUSTER_BYTES) {
     const cluster = Buffer.from(clusters, at, CLUSTER_BYTES);
-    sizes.push(packCluster(cluster, level, Buffer.from(frames, at, CLUSTER_BYTES)));
+    const frame = Buffer.from(frames, at, CLUSTER_BYTES);
+    sizes.push(packCluster(cluster, level, frame, sizes.at(-1) === PLAIN));
   }
   port.postMessage(sizes satisfies FromThread);
 });

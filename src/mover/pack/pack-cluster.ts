@@ -13,10 +13,14 @@ const zeros = Buffer.alloc(CLUSTER_BYTES);
 export const ZEROS = 0;
 export const PLAIN = CLUSTER_BYTES;
 
-/** Packs a cluster into `frame`, which has as much room. @returns the frame's length, `ZEROS` or `PLAIN` */
-export function packCluster(cluster: Buffer, level: number, frame: Buffer): number {
+/**
+ * Packs a cluster into `frame`, which has as much room. `afterPlain`: the one before it was not worth it. Only then are samples
+ * looked at first: of data that can be compressed they would cost an eighth of all the work, and noise comes in long stretches.
+ * @returns the frame's length, `ZEROS` or `PLAIN`
+ */
+export function packCluster(cluster: Buffer, level: number, frame: Buffer, afterPlain: boolean): number {
   if (zeros.equals(cluster)) return ZEROS;
-  if (isNoise(cluster)) return PLAIN;
+  if (afterPlain && isNoise(cluster)) return PLAIN;
   const length = pack(cluster, level, frame);
   return length > LARGEST_FRAME_BYTES ? PLAIN : length;
 }
