@@ -2,8 +2,11 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 
+FAULTS ?= 1000
+SEED ?= 1
+
 .DEFAULT_GOAL := help
-.PHONY: help setup packages mounts test verify demo bench build clean
+.PHONY: help setup packages mounts test soak verify demo bench build clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +22,9 @@ mounts: # asked first: without root, nothing below can run
 
 test: mounts setup ## run all tests: unit, QEMU and libvirt, API server, end to end
 	npm test --silent
+
+soak: mounts setup ## hours of random faults, restored bytes compared (FAULTS=1000 SEED=1)
+	SOAK=1 FAULTS=$(FAULTS) SEED=$(SEED) npx vitest run --project soak
 
 verify: mounts setup ## run everything a change must pass: format, lint, types, generated files, tests
 	npm run --silent verify

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { virtualMachineInstances } from '../../src/crds/kubevirt.ts';
 import { type VMBackup, vmBackups } from '../../src/crds/vmbackup.ts';
 import { type VMBackupSchedule, vmBackupSchedules } from '../../src/crds/vmbackupschedule.ts';
-import { vmRestores } from '../../src/crds/vmrestore.ts';
 import { NAMESPACE, NODE, READY, Rig } from './controller-rig.ts';
 
 const never = new AbortController().signal;
@@ -251,29 +250,6 @@ describe('a schedule', () => {
     const { status } = await scheduleThat('asleep', says('Suspended'));
     expect(status).not.toHaveProperty('nextScheduleTime');
     expect(await children('asleep')).toEqual([]);
-  });
-});
-
-describe('a restore', () => {
-  test('is answered with the commands that do it by hand', async () => {
-    const source = (await rig.admin.list(vmBackups, { namespace: NAMESPACE }, never)).find(
-      ({ status }) => status?.phase === 'Succeeded',
-    );
-    const name = source?.metadata.name ?? '';
-    await rig.create(vmRestores, 'back', { source: { backupName: name }, vmName: 'again' }, NAMESPACE);
-    const { status } = await rig.until('an answer', async () => {
-      const restore = await rig.get(vmRestores, 'back', NAMESPACE);
-      return restore.status?.conditions === undefined ? undefined : restore;
-    });
-    expect(status?.conditions).toMatchObject([
-      { type: 'Stalled', status: 'True', reason: 'RestoreByHand' },
-      { type: 'Ready', status: 'False' },
-    ]);
-    const at = `/srv/backups/${source?.status?.plan?.path}`;
-    expect(status?.conditions?.[0]?.message).toContain(
-      `tidemark-mover restore --from '${at}' --volume root --to root.raw`,
-    );
-    expect(status?.conditions?.[0]?.message).toContain(`qemu-img convert -O raw '${at}/root.qcow2' root.raw`);
   });
 });
 

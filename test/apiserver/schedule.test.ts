@@ -72,9 +72,9 @@ describe('one schedule for many VMs', () => {
       return waiting.length === COUNT ? true : undefined;
     });
     const requests = (await rig.requests()) - before;
-    // For each VM one create, one status and one event of its backup; and in all, a few looks of ours and of the schedule.
+    // For each VM one create, one status and one event of its backup; and in all, a few looks of ours, of the schedule and of leases.
     expect(requests).toBeGreaterThanOrEqual(3 * COUNT);
-    expect(requests).toBeLessThan(3 * COUNT + 40);
+    expect(requests).toBeLessThan(3 * COUNT + 80);
     expect(await rig.event('fleet', 'RunStarted')).toMatchObject({
       note: expect.stringContaining(`50 of ${COUNT} VMs at once, the others follow`),
     });

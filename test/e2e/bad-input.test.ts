@@ -75,7 +75,7 @@ describe('bad input and bad luck, told in words', () => {
     expect((await tidemark.ended('to-late')).status?.phase).toBe('Succeeded');
   });
 
-  test('a repository that fills up: a clear error, and the parent and its checkpoint untouched', async () => {
+  test('a repository without room: a clear error, and the parent and its checkpoint untouched', async () => {
     const parent = await takePoint(tidemark, vm, () => backUpNow(tidemark, vm, 'fits'));
     expect(parent.backup.status?.phase).toBe('Succeeded');
     const before = await checkpointsOf(vm);
@@ -83,7 +83,7 @@ describe('bad input and bad luck, told in words', () => {
     await backUpNow(tidemark, vm, 'too-much', { backoffLimit: 0 });
     const failed = await tidemark.ended('too-much');
     expect(failed.status?.phase).toBe('Failed');
-    expect(failed.status?.execution?.error).toMatchObject({ reason: 'TargetFull' });
+    expect(failed.status?.execution?.error).toMatchObject({ reason: 'RepositoryTooFull' });
     expect(readyOf(failed)?.message).toContain(failed.status?.execution?.error?.message.slice(0, 20));
     expect(await hasBackupJob(vm)).toBe(false);
     expect(await checkpointsOf(vm)).toEqual(before);

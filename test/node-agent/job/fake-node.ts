@@ -11,6 +11,7 @@ import type { Attempt, RunningVm } from '../../../src/node-agent/job/attempt.ts'
 import { type CarryOutResult, carryOut } from '../../../src/node-agent/job/carry-out.ts';
 import { reportOf } from '../../../src/node-agent/job/report.ts';
 import { workOf } from '../../../src/node-agent/job/work.ts';
+import type { Virsh } from '../../../src/node-agent/libvirt/virsh.ts';
 import { readDomain } from '../../../src/node-agent/libvirt/domain.ts';
 import type { Mover } from '../../../src/node-agent/mover-process/mover.ts';
 import { backup, plan, VM_UID } from '../../domain/builders.ts';
@@ -33,6 +34,7 @@ export class FakeNode implements AsyncDisposable {
   running = true;
   /** Called before the API server or the mover does anything; may throw. */
   before: (what: string) => void = () => undefined;
+  virsh: Virsh = this.libvirt.virsh;
   readonly #directory: string;
   #now = Date.parse('2026-11-23T12:00:00Z');
 
@@ -102,7 +104,7 @@ export class FakeNode implements AsyncDisposable {
   }
 
   async find(): Promise<RunningVm> {
-    const { virsh } = this.libvirt;
+    const { virsh } = this;
     const volumes = [{ name: 'vda', persistentVolumeClaim: { claimName: this.claimName } }];
     const at = (inside: string, name: string) => ({ inside, outside: join(this.#directory, name) });
     return {
@@ -135,7 +137,7 @@ export class FakeNode implements AsyncDisposable {
     },
   } as unknown as Kube;
 
-  readonly mover: Mover = {
+  mover: Mover = {
     inspect: async (path) => {
       this.before('inspect');
       return this.committed.get(path) ?? nothingAt(path);
@@ -195,7 +197,8 @@ export function inspected(
   };
 }
 
-function nothingAt(path: string): InspectResult {
+/** What `inspect` says where there is nothing. */
+export function nothingAt(path: string): InspectResult {
   const nothing = { usable: false, reason: 'ParentDataMissing', message: 'is missing' };
   return { event: 'result', command: 'inspect', directory: path, ...nothing, backup: null, volumes: [] };
 }

@@ -6,9 +6,9 @@ import { KiB } from './units.ts';
 
 /**
  * `qcow2`: a plain qcow2 file. `raw`: disk.img, which libvirt cannot track. `cbt`: disk.img as raw data file under
- * a qcow2 overlay on the state PVC, as KubeVirt's changed block tracking has it.
+ * a qcow2 overlay on the state PVC, as KubeVirt's changed block tracking has it. `iso`: disk.img in a read-only CD-ROM.
  */
-export type DiskKind = 'qcow2' | 'raw' | 'cbt';
+export type DiskKind = 'qcow2' | 'raw' | 'cbt' | 'iso';
 
 /** A disk, as the writer of a test orders it. */
 export interface DiskSpec {
@@ -22,6 +22,8 @@ export interface DiskSpec {
   readonly clusterSize?: number;
   /** A raw file to begin with. Default: zeros. */
   readonly from?: string;
+  /** What the guest calls it. Default: by its place among the VM's disks. */
+  readonly target?: string;
 }
 
 /** A disk with all its names, on the node and in the pod. */
@@ -59,7 +61,9 @@ export function layOutDisks(directory: string, vm: string, specs: readonly DiskS
       ...spec,
       claim,
       clusterSize: spec.clusterSize ?? (spec.kind === 'cbt' ? 256 * KiB : 64 * KiB),
-      target: `vd${String.fromCharCode('a'.charCodeAt(0) + index)}`,
+      target:
+        spec.target ??
+        `${spec.kind === 'iso' ? 'sd' : 'vd'}${String.fromCharCode('a'.charCodeAt(0) + index)}`,
       directory: join(directory, 'pvc', claim),
       image: join(directory, 'pvc', claim, file),
       podDirectory,

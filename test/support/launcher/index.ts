@@ -12,6 +12,7 @@
  * Needs root, libvirtd >= 10.10, QEMU and util-linux. Nothing is left behind, even if the test is SIGKILLed.
  */
 export { installBootWriter } from './boot-writer.ts';
+export * from './change-disks.ts';
 export { CommandFailed, run } from './command.ts';
 export type { Disk, DiskKind, DiskSpec } from './disks.ts';
 export type { GuestIo } from './guest-io.ts';

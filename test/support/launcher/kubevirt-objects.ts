@@ -22,7 +22,7 @@ export interface KubeVirtVm {
 export interface KubeVirtDisk {
   readonly volume: string;
   readonly claim: string;
-  readonly kind: 'qcow2' | 'raw' | 'cbt';
+  readonly kind: 'qcow2' | 'raw' | 'cbt' | 'iso';
   /** vda, vdb... */
   readonly target: string;
   /** Bytes. */

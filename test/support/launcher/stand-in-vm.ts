@@ -54,10 +54,10 @@ export class StandInVm implements AsyncDisposable {
   readonly serial: string;
   /** Bytes. */
   readonly memory: number;
-  readonly disks: readonly Disk[];
+  disks: readonly Disk[];
   readonly directory: string;
   readonly podsDir: string;
-  readonly #cache: 'none' | 'writeback';
+  readonly cache: 'none' | 'writeback';
   readonly #scratch: ScratchDirectory | undefined;
   readonly #guest: Guest;
   readonly #writers = new Set<BackgroundWriter>();
@@ -77,7 +77,7 @@ export class StandInVm implements AsyncDisposable {
     this.disks = places.disks;
     this.directory = places.directory;
     this.podsDir = places.podsDir;
-    this.#cache = options.cache ?? 'none';
+    this.cache = options.cache ?? 'none';
     this.#scratch = places.scratch;
     this.#guest = guestOf(this.domain, () => this.launcher);
   }
@@ -230,7 +230,8 @@ export class StandInVm implements AsyncDisposable {
     const disk = this.disk(volume);
     await this.whileQuiet(async () => {
       const state = await this.state();
-      if (state === 'running' || state === 'paused') await this.flush(volume);
+      const isWritten = disk.target.startsWith('vd'); // A guest here writes to its virtio disks alone.
+      if (isWritten && (state === 'running' || state === 'paused')) await this.flush(volume);
       await copyContent(disk, toRawFile);
     });
   }
@@ -252,7 +253,7 @@ export class StandInVm implements AsyncDisposable {
 
   #domainXml(): string {
     const { domain, uuid, memory, disks } = this;
-    return domainXml({ domain, uuid, memory, disks, cache: this.#cache });
+    return domainXml({ domain, uuid, memory, disks, cache: this.cache });
   }
 
   async #endPod(): Promise<void> {

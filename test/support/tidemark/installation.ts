@@ -36,10 +36,12 @@ export interface Installation extends AsyncDisposable {
   readonly mover: readonly string[];
   /** How `kubectl tidemark` is, as the administrator. */
   readonly cli: readonly string[];
-  readonly controller: Program;
+  controller: Program;
   agent: Program;
   /** Starts the agent again after it was killed. */
   startAgent(): Promise<void>;
+  /** Starts the controller again after it was killed. */
+  startController(): Promise<void>;
   apply(object: object): Promise<void>;
   backup(name: string): Promise<VMBackup>;
   /** Waits until the backup has ended, and returns it. */
@@ -98,9 +100,9 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     );
 
   say('controller and node agent, each as its own service account');
-  const controller = building.use(
-    await program('controller', {}, (argv) => [...argv, '--identity=the-only-one']),
-  );
+  const startController = () => program('controller', {}, (argv) => [...argv, '--identity=the-only-one']);
+  let controller = await startController();
+  building.defer(() => controller[Symbol.asyncDispose]());
   let agent = await startAgent();
   for (const node of otherNodes) building.use(await startAgent(node));
   building.defer(() => agent[Symbol.asyncDispose]());
@@ -118,7 +120,12 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     cli: [process.execPath, join(bundles, 'kubectl-tidemark.js'), '--kubeconfig', cluster.kubeconfigPath],
     directory: scratch.path,
     programs: bundles,
-    controller,
+    get controller() {
+      return controller;
+    },
+    async startController() {
+      controller = await startController();
+    },
     get agent() {
       return agent;
     },

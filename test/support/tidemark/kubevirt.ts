@@ -63,6 +63,31 @@ export class KubeVirt {
     await this.start(vm, nodeName);
   }
 
+  /** Makes the objects tell of the disks that the VM has now: what was added, and what is gone from the specs. */
+  async disksChanged(vm: StandInVm): Promise<void> {
+    for (const object of [...persistentVolumes(vm), ...persistentVolumeClaims(vm)]) {
+      await this.#cluster.kubectl(['apply', '-f', '-'], { stdin: JSON.stringify(object) });
+    }
+    const { spec } = virtualMachine(vm);
+    await this.#spec('virtualmachine', vm, spec);
+    if ((await vm.state()) !== 'no pod')
+      await this.#spec('virtualmachineinstance', vm, virtualMachineInstance(vm, '').spec);
+  }
+
+  /** Makes the stopped VM anew under its name; its claims stay, unless they are to be made anew as well. */
+  async remake(vm: StandInVm, what: 'vm' | 'claims'): Promise<void> {
+    if (what === 'vm') {
+      await this.#delete('virtualmachine.kubevirt.io', vm, vm.name);
+      await this.#create(virtualMachine(vm));
+      return;
+    }
+    for (const { claim } of vm.disks) {
+      await this.#delete('pvc', vm, claim);
+      await this.#cluster.kubectl(['delete', 'pv', `${vm.namespace}-${claim}`]);
+    }
+    await this.disksChanged(vm);
+  }
+
   /** Writes into the status of the VMI, as KubeVirt's controllers do. */
   async tell(vm: StandInVm, status: object): Promise<void> {
     await this.#status('virtualmachineinstance', vm, vm.name, status);
@@ -73,13 +98,7 @@ export class KubeVirt {
       ...['-n', vm.namespace, 'delete', 'pod', '-l', `kubevirt.io/domain=${vm.name}`],
       ...['--force', '--grace-period=0'],
     ]);
-    await this.#cluster.kubectl([
-      '-n',
-      vm.namespace,
-      'delete',
-      'virtualmachineinstance.kubevirt.io',
-      vm.name,
-    ]);
+    await this.#delete('virtualmachineinstance.kubevirt.io', vm, vm.name);
     await this.#status('virtualmachine', vm, vm.name, virtualMachineStatus(vm, 'Stopped'));
   }
 
@@ -94,6 +113,15 @@ export class KubeVirt {
     return Created.parse(
       JSON.parse(await this.#cluster.kubectl(['-n', vm.namespace, 'get', kind, name, '-o', 'json'])),
     );
+  }
+
+  async #delete(kind: string, vm: StandInVm, name: string): Promise<void> {
+    await this.#cluster.kubectl(['-n', vm.namespace, 'delete', kind, name]);
+  }
+
+  async #spec(kind: string, vm: StandInVm, spec: object): Promise<void> {
+    const patch = ['patch', kind, vm.name, '--type', 'merge', '-p', JSON.stringify({ spec })];
+    await this.#cluster.kubectl(['-n', vm.namespace, ...patch]);
   }
 
   async #status(kind: string, vm: StandInVm, name: string, status: object): Promise<void> {
