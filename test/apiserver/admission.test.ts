@@ -225,6 +225,56 @@ describe('the users of one namespace', () => {
   });
 });
 
+describe('a path in a repository', () => {
+  const restore = (path: string) => ({
+    ...{ apiVersion: 'backup.tidemark.dev/v1alpha1', kind: 'VMRestore' },
+    metadata: { generateName: 'r-', namespace: 'default' },
+    spec: { source: { repositoryPath: { repository: 'nas', path } }, target: { newVM: { name: 'x' } } },
+  });
+
+  test.each([
+    ...[
+      '../c/shop/vm-1/b',
+      'c/shop/vm-1/..',
+      '/c/shop/vm-1/b',
+      'c/shop/vm-1',
+      'c/shop/../bank/b',
+      'c//vm-1/b',
+    ],
+    ...[
+      'c/shop/vm-1/b/../../x',
+      'c/shop/vm-1/.incoming-b-1',
+      'c/shop/vm-1/b\n',
+      '$(id)/shop/vm-1/b',
+      'c/shop/vm-1/b,ro',
+    ],
+  ])('that leads elsewhere is refused: %j', async (path) => {
+    await expect(create(restore(path))).rejects.toThrow(/path is relative to the repository's root/);
+  });
+
+  test('that names one backup is taken; whether it may be restored here, the controller says', async () => {
+    await create(restore('c/shop/vm-1a2b3c4d/20261123T020000Z-5e6f7a8b'));
+  });
+
+  test.each(['/exports/../etc', '/exports/..', 'exports', ''])('of an export is not %j', async (path) => {
+    const spec = { nfs: { server: 'nas', path }, allowedNamespaces: ['shop'] };
+    const head = { apiVersion: 'backup.tidemark.dev/v1alpha1', kind: 'VMBackupRepository' };
+    await expect(create({ ...head, metadata: { name: 'bad' }, spec })).rejects.toThrow(/Invalid|invalid/);
+  });
+
+  test.each(['suid', 'exec', 'dev', 'nosuid,suid', 'hard,exec', 'addr=1.2.3.4', 'bg'])(
+    'is not mounted with the option %j',
+    async (option) => {
+      const spec = {
+        nfs: { server: 'nas', path: '/x', mountOptions: [option] },
+        allowedNamespaces: ['shop'],
+      };
+      const head = { apiVersion: 'backup.tidemark.dev/v1alpha1', kind: 'VMBackupRepository' };
+      await expect(create({ ...head, metadata: { name: 'bad' }, spec })).rejects.toThrow(/mountOptions/);
+    },
+  );
+});
+
 test('the manifests in deploy hold the same policy', async () => {
   await cluster.kubectl(['apply', '--dry-run=server', '-f', join(CHART, '../../deploy/admission')]);
 });

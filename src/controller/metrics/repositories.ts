@@ -45,6 +45,30 @@ export function repositoryFamilies(caches: Caches, now: () => number): readonly 
       rows: each(({ status }) => status?.capacityBytes),
     },
     {
+      name: 'tidemark_repository_damaged_backups',
+      help: 'Backups whose data is known to be not what was written.',
+      labelNames,
+      rows: each(({ status }) => status?.scrub?.damagedCount),
+    },
+    {
+      name: 'tidemark_repository_last_scrub_timestamp_seconds',
+      help: 'When the verification of all data last came to its end.',
+      labelNames,
+      rows: each(({ status }) => secondsOf(status?.scrub?.lastFullPassAt)),
+    },
+    {
+      name: 'tidemark_repository_objects_without_data',
+      help: 'VMBackups that succeeded, and whose data the catalogue did not find.',
+      labelNames,
+      rows: each(({ status }) => status?.catalogue?.objectsWithoutData),
+    },
+    {
+      name: 'tidemark_repository_upkeep_failures',
+      help: 'How many Jobs that sweep, catalogue or verify failed in a row.',
+      labelNames,
+      rows: each(({ status }) => status?.upkeep?.failures),
+    },
+    {
       name: 'tidemark_agent_up',
       help: '1 while the node agent renews its Lease; 0 if it does not, or if VMs run on a node that never had one.',
       labelNames: ['node'],
@@ -58,4 +82,8 @@ function agentRows({ agentLeases, vmis }: Caches, now: number): readonly Row[] {
   for (const { status } of vmis.list()) if (status?.nodeName) up.set(status.nodeName, 0);
   for (const { nodeName, alive } of readAgents(agentLeases.list(), now)) up.set(nodeName, alive ? 1 : 0);
   return [...up].map(([node, value]) => ({ labels: { node }, value }));
+}
+
+function secondsOf(time: string | undefined): number | undefined {
+  return time === undefined ? undefined : Date.parse(time) / 1000;
 }

@@ -1,4 +1,7 @@
-{{/* The alerts. Each has a page in docs/runbooks. */}}
+{{/*
+The alerts. Each has a page in docs/runbooks. A counter's first step is from nothing to one, which `increase` does not see: so a
+series that was not there before counts whole.
+*/}}
 {{- define "tidemark.alerts" -}}
 groups:
   - name: tidemark
@@ -57,10 +60,39 @@ groups:
           summary: The repository {{ "{{ $labels.repository }}" }} will be full within a day, if it goes on like that.
           description: Free space falls faster than retention gives it back.
           runbook_url: {{ .runbookURL }}/repository-nearly-full.md
+      - alert: TidemarkDamageFound
+        expr: tidemark_repository_damaged_backups > 0
+        labels:
+          severity: critical
+        annotations:
+          summary: Backups in the repository {{ "{{ $labels.repository }}" }} are damaged.
+          description: >-
+            {{ "{{ $value }}" }} of them are not what was written. `kubectl describe tmrepo {{ "{{ $labels.repository }}" }}` names them.
+          runbook_url: {{ .runbookURL }}/damage-found.md
+      - alert: TidemarkDataMissing
+        expr: tidemark_repository_objects_without_data > 0
+        for: 15m
+        labels:
+          severity: critical
+        annotations:
+          summary: Data of good backups is gone from the repository {{ "{{ $labels.repository }}" }}.
+          description: The catalogue did not find {{ "{{ $value }}" }} of them. `kubectl describe tmrepo {{ "{{ $labels.repository }}" }}` names some.
+          runbook_url: {{ .runbookURL }}/damage-found.md
+      - alert: TidemarkUpkeepFails
+        expr: tidemark_repository_upkeep_failures > 3
+        for: 15m
+        labels:
+          severity: warning
+        annotations:
+          summary: Jobs that look after the repository {{ "{{ $labels.repository }}" }} fail.
+          description: Nothing is deleted, catalogued or verified there. `kubectl describe tmrepo {{ "{{ $labels.repository }}" }}` says why.
+          runbook_url: {{ .runbookURL }}/repository-not-ready.md
       - alert: TidemarkFallbackRate
         expr: >-
-          sum by (repository) (increase(tidemark_backup_fallbacks_total[1d]))
-          / sum by (repository) (increase(tidemark_backups_planned_incremental_total[1d])) > {{ .fallbackRatio }}
+          sum by (repository) ((tidemark_backup_fallbacks_total unless tidemark_backup_fallbacks_total offset 1d)
+          or increase(tidemark_backup_fallbacks_total[1d]))
+          / sum by (repository) ((tidemark_backups_planned_incremental_total unless tidemark_backups_planned_incremental_total offset 1d)
+          or increase(tidemark_backups_planned_incremental_total[1d])) > {{ .fallbackRatio }}
         for: 1h
         labels:
           severity: warning
@@ -72,7 +104,9 @@ groups:
           runbook_url: {{ .runbookURL }}/fallback-rate.md
       - alert: TidemarkBackupsFail
         expr: >-
-          sum by (namespace, repository, reason) (increase(tidemark_backups_finished_total{result="Failed"}[1h])) > 0
+          sum by (namespace, repository, reason) (
+          (tidemark_backups_finished_total{result="Failed"} unless tidemark_backups_finished_total{result="Failed"} offset 1h)
+          or increase(tidemark_backups_finished_total{result="Failed"}[1h])) > 0
         labels:
           severity: warning
         annotations:
