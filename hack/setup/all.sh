@@ -9,3 +9,4 @@ cd "$ROOT/hack/setup"
 ./control-plane.sh
 ./chart-tools.sh
 ./nfs.sh
+./linux-guest.sh

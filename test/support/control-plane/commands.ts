@@ -58,7 +58,6 @@ export function apiServer(place: Place): Command {
     '--requestheader-extra-headers-prefix=X-Remote-Extra-',
     `--proxy-client-cert-file=${pki.frontProxyClient.certificate}`,
     `--proxy-client-key-file=${pki.frontProxyClient.key}`,
-    '--enable-aggregator-routing=true',
   ]);
 }
 

@@ -10,29 +10,42 @@ export interface DomainOptions {
   readonly disks: readonly Disk[];
   /** KubeVirt says none. A file system that refuses O_DIRECT needs writeback. */
   readonly cache: 'none' | 'writeback';
+  /** Whether it boots the kernel in {@link POD_BOOT}, with a console and a guest agent's channel. */
+  readonly bootsLinux: boolean;
 }
 
+/** Where the pod finds `vmlinuz` and `initrd`. */
+export const POD_BOOT = '/var/run/kubevirt-private/boot';
+/** Where the guest's console is written in the pod: its emptyDir `private`. */
+const POD_CONSOLE = '/var/run/kubevirt-private/console.log';
+
 /** The domain as KubeVirt defines it, without the parts no backup looks at. Emulated: needs no KVM. */
-export function domainXml({ domain, uuid, memory, disks, cache }: DomainOptions): string {
+export function domainXml({ domain, uuid, memory, disks, cache, bootsLinux }: DomainOptions): string {
   return `<domain type='qemu'>
   <name>${domain}</name>
   <uuid>${uuid}</uuid>
   <metadata><kubevirt xmlns='http://kubevirt.io'><uid/></kubevirt></metadata>
   <memory unit='b'>${memory}</memory>
   <vcpu>1</vcpu>
-  <os><type arch='x86_64' machine='q35'>hvm</type></os>
+  <os><type arch='x86_64' machine='q35'>hvm</type>${bootsLinux ? KERNEL : ''}</os>
   <features><acpi/></features>
   <on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot><on_crash>destroy</on_crash>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
 ${disks.map((disk) => diskXml(disk, cache)).join('\n')}
-    <controller type='usb' index='0' model='none'/>
+${bootsLinux ? LINUX_DEVICES : ''}    <controller type='usb' index='0' model='none'/>
     <controller type='scsi' index='0' model='virtio-scsi'/>
     <memballoon model='none'/>
   </devices>
 </domain>
 `;
 }
+
+const KERNEL = `<kernel>${POD_BOOT}/vmlinuz</kernel><initrd>${POD_BOOT}/initrd</initrd>
+    <cmdline>console=ttyS0 quiet panic=-1</cmdline>`;
+const LINUX_DEVICES = `    <serial type='file'><source path='${POD_CONSOLE}'/></serial>
+    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
+`;
 
 /** One disk. What is plugged into a running VM sits on the SCSI bus, as KubeVirt has it: no guest needs to let it go. */
 export function diskXml(

@@ -12,7 +12,7 @@ import {
   ownedDirectory,
   POD_OVERLAYS,
 } from './disks.ts';
-import { domainXml } from './domain-xml.ts';
+import { domainXml, POD_BOOT } from './domain-xml.ts';
 import { type Guest, guestOf } from './guest.ts';
 import type { GuestIo } from './guest-io.ts';
 import { type Launcher, startLauncher } from './launcher.ts';
@@ -58,6 +58,7 @@ export class StandInVm implements AsyncDisposable {
   readonly directory: string;
   readonly podsDir: string;
   readonly cache: 'none' | 'writeback';
+  readonly #boot: string | undefined;
   readonly #scratch: ScratchDirectory | undefined;
   readonly #guest: Guest;
   readonly #writers = new Set<BackgroundWriter>();
@@ -78,6 +79,7 @@ export class StandInVm implements AsyncDisposable {
     this.directory = places.directory;
     this.podsDir = places.podsDir;
     this.cache = options.cache ?? 'none';
+    this.#boot = options.boot;
     this.#scratch = places.scratch;
     this.#guest = guestOf(this.domain, () => this.launcher);
   }
@@ -107,6 +109,7 @@ export class StandInVm implements AsyncDisposable {
       mounts: [
         { directory: overlaysDirectory(this.directory), at: POD_OVERLAYS },
         ...this.disks.map(({ directory, podDirectory }) => ({ directory, at: podDirectory })),
+        ...(this.#boot === undefined ? [] : [{ directory: this.#boot, at: POD_BOOT }]),
       ],
     });
     for (const disk of this.disks) if (disk.kind === 'cbt') await createOverlay(this.launcher.initPid, disk);
@@ -252,8 +255,8 @@ export class StandInVm implements AsyncDisposable {
   }
 
   #domainXml(): string {
-    const { domain, uuid, memory, disks } = this;
-    return domainXml({ domain, uuid, memory, disks, cache: this.cache });
+    const { domain, uuid, memory, disks, cache } = this;
+    return domainXml({ domain, uuid, memory, disks, cache, bootsLinux: this.#boot !== undefined });
   }
 
   async #endPod(): Promise<void> {

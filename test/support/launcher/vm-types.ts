@@ -14,6 +14,8 @@ export interface StandInVmOptions {
   readonly podsDir?: string;
   /** Where disks and logs go; what is there stays there. Default: a temporary one, gone with the VM. */
   readonly directory?: string;
+  /** A directory with `vmlinuz` and `initrd` to boot. Default: nothing, the guest is what `write` and its like do. */
+  readonly boot?: string;
   /** How QEMU opens the images. Default none, as KubeVirt; writeback where the file system has no O_DIRECT. */
   readonly cache?: 'none' | 'writeback';
 }
