@@ -15,6 +15,7 @@ import {
   VolumeName,
 } from './api.ts';
 import { AttemptRecord, MOST_ATTEMPT_RECORDS } from './attempt-record.ts';
+import { Compression } from './compression.ts';
 import { Conditions } from './conditions.ts';
 import { Window } from './window.ts';
 
@@ -66,6 +67,9 @@ export const BackupSettings = z.object({
       'Freeze the file systems through the guest agent for the instant at which the backup begins: when an agent answers, always (the backup fails otherwise), or never.',
     ),
   volumes: VolumeChoice.optional().describe('Which volumes; all of them when left out.'),
+  compression: Compression.optional().describe(
+    'How the data is stored; as it is when left out. May differ between the backups of a chain. It takes processor time on the node of the VM.',
+  ),
   backoffLimit: z.int().min(0).max(20).default(3).describe('How often a failed attempt is tried again.'),
   startDeadlineSeconds: z
     .int()

@@ -210,6 +210,12 @@ const refused: readonly (readonly [string, string, Spec, string])[] = [
   ],
   [
     'VMBackup',
+    'a level of compression without any',
+    { ...vmBackup, compression: { algorithm: 'None', level: 3 } },
+    'spec.compression: Invalid value: compression.level belongs to algorithm Zstd',
+  ],
+  [
+    'VMBackup',
     'a priority beyond all others',
     { ...vmBackup, priority: 11 },
     'spec.priority in body should be less than or equal to 10',

@@ -5,7 +5,12 @@ import { KiB, MiB, type StandInVm, standInVm } from '../support/launcher/index.t
 import { type Installation, installTidemark, NAMESPACE, NODE } from '../support/tidemark/installation.ts';
 import { checkpointsOf, filesInPod, hasBackupJob } from '../support/tidemark/leftovers.ts';
 import { backUpNow, type Point, takePoint } from '../support/tidemark/points.ts';
-import { restoresExactly, verifyChain } from '../support/tidemark/restore.ts';
+import {
+  compressedClusters,
+  qemuReadsExactly,
+  restoresExactly,
+  verifyChain,
+} from '../support/tidemark/restore.ts';
 
 /** One VM with an overlay disk and a plain qcow2, through the life of a chain; each test goes on where the last one ended. */
 describe('a chain, from real objects to restored bytes', () => {
@@ -35,7 +40,8 @@ describe('a chain, from real objects to restored bytes', () => {
   });
   afterAll(() => resources.disposeAsync());
 
-  const take = (name: string) => takePoint(tidemark, vm, () => backUpNow(tidemark, vm, name));
+  const take = (name: string, settings = {}) =>
+    takePoint(tidemark, vm, () => backUpNow(tidemark, vm, name, settings));
 
   async function expectExact(point: Point): Promise<void> {
     expect(point.backup.status?.phase).toBe('Succeeded');
@@ -46,6 +52,10 @@ describe('a chain, from real objects to restored bytes', () => {
       ]),
     );
     await verifyChain(tidemark, point);
+  }
+
+  async function expectQemuReads(point: Point): Promise<void> {
+    expect([...(await qemuReadsExactly(tidemark, point)).values()]).toEqual([true, true]);
   }
 
   const checkpoints = () => checkpointsOf(vm);
@@ -61,13 +71,13 @@ describe('a chain, from real objects to restored bytes', () => {
     await expectExact(full);
   });
 
-  test('after writes, write -z and discard, the incremental restores byte for byte on both kinds of disk', async () => {
+  test('after writes, write -z and discard, an incremental compressed by zstd restores byte for byte on both kinds of disk', async () => {
     for (const volume of ['root', 'data']) {
       await vm.write(volume, { pattern: 0x42, offset: 5 * MiB, length: 100 * KiB });
       await vm.writeZeroes(volume, { offset: MiB, length: 128 * KiB });
       await vm.discard(volume, { offset: 2 * MiB, length: 256 * KiB });
     }
-    zeroed = await take('second');
+    zeroed = await take('second', { compression: { algorithm: 'Zstd' } });
     expect(zeroed.backup.status).toMatchObject({
       type: 'Incremental',
       chain: { id: full.backup.metadata.uid, position: 1 },
@@ -75,8 +85,10 @@ describe('a chain, from real objects to restored bytes', () => {
     for (const disk of zeroed.backup.status?.execution?.disks ?? []) {
       expect(disk.dataBytes).toBeLessThan(MiB);
       expect(disk.zeroBytes).toBeGreaterThan(0);
+      expect(await compressedClusters(tidemark, zeroed, disk.volume)).toBeGreaterThan(0);
     }
     await expectExact(zeroed);
+    await expectQemuReads(zeroed);
     await expectExact(full);
   });
 
@@ -102,6 +114,7 @@ describe('a chain, from real objects to restored bytes', () => {
     expect(after.backup.status).toMatchObject({ type: 'Incremental', chain: { position: 3 } });
     expect(after.backup.status?.execution?.incrementalFallback).toBeUndefined();
     await expectExact(after);
+    await expectQemuReads(after);
   });
 
   test('a bitmap removed behind our back from one disk of two makes that disk full, and it alone', async () => {

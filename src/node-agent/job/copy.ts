@@ -1,4 +1,5 @@
 import { posix } from 'node:path';
+import { compressionOf } from '../../domain/compression.ts';
 import { outcomeOf } from '../../domain/outcome.ts';
 import type { BackupJobInput } from '../../domain/mover-job.ts';
 import type { BackupResult, ProgressEvent } from '../../domain/mover-report.ts';
@@ -90,6 +91,7 @@ function moverJob(
       definitions: definitions.objects,
     },
     files: [...definitions.files],
+    ...compressionOf(backup.spec),
     ...(bandwidthLimit === undefined ? {} : { limitBytesPerSecond: bandwidthLimit }),
     volumes: (execution.disks ?? []).map(({ volume, type, reason }) => {
       const source = `nbd+unix:///${targets.get(volume)}?socket=${socket}`;
