@@ -13,6 +13,7 @@ const commands: ReadonlyMap<string, () => Promise<{ readonly run: Command }>> = 
   ['inspect', () => import('./commands/inspect.ts')],
   ['probe', () => import('./commands/probe.ts')],
   ['discard', () => import('./commands/discard.ts')],
+  ['scrub', () => import('./commands/scrub.ts')],
   ['sweep', () => import('./commands/sweep.ts')],
   ['forget-changes', () => import('./commands/forget-changes.ts')],
 ]);
@@ -26,6 +27,7 @@ const HELP = `tidemark-mover moves the bytes of one backup or restore. It knows 
   inspect  say what a backup holds, and whether it is fit for use
   probe    try out whether a repository can be written
   discard  remove what dead attempts of a backup left behind
+  scrub    verify a slice of a whole repository, and go on from there the next time
   sweep    remove backups, leaf first, and nothing that others stand on
   forget-changes  remove the overlays of restored disks: they lie over other data now
 

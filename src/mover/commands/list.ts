@@ -1,30 +1,61 @@
 import { resolve } from 'node:path';
 import type { Manifest } from '../../domain/manifest.ts';
+import { brief, type BriefBackup, type ListResult } from '../../domain/upkeep/brief.ts';
 import { readArguments } from '../arguments.ts';
-import { ExitCode } from '../errors.ts';
+import { ExitCode, UsageError } from '../errors.ts';
 import { type Found, findBackups } from '../repository/catalogue.ts';
 import { Fault } from '../repository/faults.ts';
 import { formatBytes, formatTable, writeJson } from '../terminal.ts';
 import type { World } from '../world.ts';
 
-const USAGE = 'list REPOSITORY [--json]';
+const USAGE = 'list REPOSITORY [--json] | list REPOSITORY --page 500 [--from PATH]';
+const options = {
+  json: { type: 'boolean', default: false },
+  page: { type: 'string' },
+  from: { type: 'string' },
+} as const;
 const HEADINGS = ['PATH', 'VM', 'TYPE', 'WHY', 'CHAIN', 'CREATED', 'VOLUMES', 'STORED'] as const;
 
 /** Shows what a repository holds, without any cluster. */
 export async function run(args: readonly string[], world: World): Promise<ExitCode> {
-  const { values, positionals } = readArguments(
-    args,
-    { json: { type: 'boolean', default: false } },
-    1,
-    USAGE,
-  );
+  const { values, positionals } = readArguments(args, options, 1, USAGE);
+  const root = resolve(positionals[0]!);
+  if (values.page !== undefined) return await listPage(root, values.page, values.from, world);
   const rows: (readonly string[])[] = [HEADINGS];
-  for await (const found of findBackups(resolve(positionals[0]!))) {
+  for await (const found of findBackups(root, values.from)) {
     if (values.json) writeJson(world, describe(found));
     else rows.push(row(found));
   }
   if (!values.json) world.stdout.write(rows.length === 1 ? 'no backups here\n' : `${formatTable(rows)}\n`);
   return ExitCode.ok;
+}
+
+/** A page for programs: one line with the few facts of each backup, then where the next page begins. */
+async function listPage(
+  root: string,
+  page: string,
+  from: string | undefined,
+  world: World,
+): Promise<ExitCode> {
+  if (!/^[1-9]\d{0,5}$/.test(page))
+    throw new UsageError('UsageError', `--page must be a number, not "${page}"`);
+  let backups = 0;
+  let next: string | null = null;
+  for await (const { path, manifest } of findBackups(root, from)) {
+    if (backups === Number(page)) {
+      next = path;
+      break;
+    }
+    backups += 1;
+    writeJson(world, manifest instanceof Fault ? unreadable(path, manifest) : brief(path, manifest));
+  }
+  const result: ListResult = { event: 'result', command: 'list', backups, next };
+  writeJson(world, result);
+  return ExitCode.ok;
+}
+
+function unreadable(path: string, { reason, detail }: Fault): BriefBackup {
+  return { event: 'backup', path, reason, message: detail.slice(0, 200), backup: null };
 }
 
 function describe({ path, manifest }: Found): object {

@@ -1,14 +1,14 @@
-import { constants, setPriority } from 'node:os';
 import { resolve } from 'node:path';
 import type { VerifyResult } from '../../domain/mover-report.ts';
 import { parseBytes, readArguments } from '../arguments.ts';
 import { parseDuration } from '../duration.ts';
-import { ExitCode, UsageError } from '../errors.ts';
+import { ExitCode } from '../errors.ts';
 import { paced, pieceBytesFor } from '../pace.ts';
 import { formatCursor, parseCursor } from '../repository/cursor.ts';
 import { type Verification, verifyBackup } from '../repository/verify.ts';
 import { formatBytes, progressMeter, writeResult } from '../terminal.ts';
 import type { World } from '../world.ts';
+import { yieldToOthers } from '../yield-to-others.ts';
 
 const USAGE = 'verify DIR [--chain] [--limit 200Mi] [--nice 0-19] [--for 10m] [--resume CURSOR] [--json]';
 const flag = { type: 'boolean', default: false } as const;
@@ -40,15 +40,6 @@ export async function run(args: readonly string[], world: World): Promise<ExitCo
   const result = toResult(directory, verification);
   writeResult(world, json, result, describe(result, verification));
   return result.good ? ExitCode.ok : ExitCode.checkFailed;
-}
-
-/** Lowest by default: nobody waits for a verification. The kernel takes the priority of disk accesses from it, too. */
-function yieldToOthers(nice: string | undefined): void {
-  if (nice !== undefined && !/^1?\d$/.test(nice)) {
-    throw new UsageError('UsageError', `--nice must be 0 to 19, not "${nice}"`);
-  }
-  const priority = nice === undefined ? constants.priority.PRIORITY_LOW : Number(nice);
-  if (priority > 0) setPriority(priority);
 }
 
 function toResult(directory: string, { backups, bytesRead, cursor, faults }: Verification): VerifyResult {
