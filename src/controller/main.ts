@@ -68,7 +68,7 @@ async function main(options: Options): Promise<void> {
   await election.lead(async (leading) => {
     await runControllers(
       caches,
-      { clusterId: kubeSystem.metadata.uid, image: options.image },
+      { clusterId: kubeSystem.metadata.uid, image: options.image, namespace: options.namespace },
       tools,
       log,
       leading,

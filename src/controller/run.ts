@@ -10,11 +10,14 @@ import { reconcileRestore, type RestoreOptions } from './restore/reconcile.ts';
 import { restoreSources } from './restore/wake.ts';
 import { reconcileSchedule } from './schedule/reconcile.ts';
 import { scheduleSources } from './schedule/wake.ts';
+import type { UpkeepOptions } from './upkeep/orders.ts';
+import { reconcileUpkeep } from './upkeep/reconcile.ts';
+import { upkeepSources } from './upkeep/wake.ts';
 
 /** Runs the controllers until the signal aborts. */
 export async function runControllers(
   caches: Caches,
-  options: RestoreOptions,
+  options: RestoreOptions & UpkeepOptions,
   tools: Tools,
   log: Logger,
   signal: AbortSignal,
@@ -43,6 +46,11 @@ export async function runControllers(
       name: 'repository',
       sources: repositorySources(caches),
       reconcile: (key, signal) => reconcileRepository(caches, tools, key, signal),
+    },
+    {
+      name: 'upkeep',
+      sources: upkeepSources(caches),
+      reconcile: (key, signal) => reconcileUpkeep(caches, options, tools, key, signal),
     },
     {
       name: 'restore',

@@ -85,6 +85,7 @@ export type DamagedBackup = z.infer<typeof DamagedBackup>;
 
 export const ScrubStatus = z.object({
   cycleStartedAt: Time.optional().describe('When this pass over the repository began.'),
+  nextSliceAt: Time.optional().describe('When the next slice is due.'),
   lastSliceAt: Time.optional().describe('When the last slice ended.'),
   lastFullPassAt: Time.optional().describe('When every byte had been seen.'),
   cursor: z.string().max(1200).optional().describe('Where the next slice goes on; absent at the beginning.'),
@@ -111,6 +112,7 @@ export const UpkeepStatus = z.object({
     .enum(['Sweep', 'Catalogue', 'Scrub'])
     .optional()
     .describe('What the last Job did, or the one that runs does.'),
+  leftoversAt: Time.optional().describe('When what dead attempts left behind was last collected.'),
   failures: z.int().min(0).optional().describe('How many Jobs in a row failed.'),
   lastFailure: z
     .object({

@@ -14,6 +14,8 @@ export interface GoodBackup {
   readonly disks: readonly GoodDisk[];
   /** Whether someone asked for its deletion. */
   readonly isBeingDeleted: boolean;
+  /** Whether its record was made from the repository, and not by whoever took it. */
+  readonly isImported: boolean;
 }
 
 export interface GoodDisk {
@@ -70,5 +72,6 @@ function goodBackup(backup: VMBackup, plan: Plan, execution: Execution): GoodBac
       claimUid: claims.get(volume),
     })),
     isBeingDeleted: backup.metadata.deletionTimestamp !== undefined,
+    isImported: backup.spec.imported !== undefined,
   };
 }

@@ -1,3 +1,4 @@
+import type { DamagedBackup } from '../crds/upkeep.ts';
 import type { BackupType, ChainPosition, PlannedDisk } from '../crds/vmbackup.ts';
 import { bitmapSeconds } from './bitmap-name.ts';
 import type { GoodBackup } from './chain.ts';
@@ -17,6 +18,8 @@ export interface TypeQuestion {
   readonly volumes: readonly ChosenVolume[];
   /** When disks of the VM were last put back from a backup, RFC 3339. */
   readonly restoredAt: string | undefined;
+  /** What the scrub knows to be damaged in the chain of `newest`. */
+  readonly damage: DamagedBackup | undefined;
 }
 
 export interface TypeDecision {
@@ -37,6 +40,8 @@ const whyFull: readonly Check[] = [
   noEarlierBackup,
   vmReplaced,
   vmRestored,
+  parentImported,
+  parentDataDamaged,
   parentNotUsable,
   chainComplete,
 ];
@@ -94,6 +99,19 @@ function vmRestored({ newest, restoredAt }: TypeQuestion): Why | undefined {
   if (begun !== undefined && begun * 1000 > Date.parse(restoredAt)) return undefined;
   const message = `The VM's disks were restored at ${restoredAt}, after ${newest.name}: nothing tells what changed since.`;
   return { reason: 'VMRestored', message };
+}
+
+/** Nothing proves that the bitmaps on the disks began with it. */
+function parentImported({ newest }: TypeQuestion): Why | undefined {
+  if (newest?.isImported !== true) return undefined;
+  const message = `The newest good backup, ${newest.name}, was imported from the repository: nothing tells what changed since.`;
+  return { reason: 'ParentImported', message };
+}
+
+function parentDataDamaged({ newest, damage }: TypeQuestion): Why | undefined {
+  if (newest === undefined || damage === undefined) return undefined;
+  const message = `The scrub found damage in the chain of ${newest.name}, in ${damage.path}: ${damage.message}.`;
+  return { reason: 'ParentDataDamaged', message };
 }
 
 function parentNotUsable({ newest }: TypeQuestion): Why | undefined {

@@ -27,6 +27,7 @@ type Gate = (world: World, now: number) => Obstacle | undefined;
 
 /** What keeps a backup from beginning. First match wins: this list is the rule. */
 const gates: readonly Gate[] = [
+  importedNotRead,
   vmNotFound,
   repositoryNotFound,
   namespaceNotAllowed,
@@ -66,6 +67,14 @@ function person(reason: string, message: string): Obstacle {
 
 function passing(reason: string, message: string): Obstacle {
   return { reason, message, needsPerson: false };
+}
+
+/** A record of data that is there already: nothing is ever taken for it. */
+function importedNotRead({ backup }: World): Obstacle | undefined {
+  const { imported } = backup.spec;
+  if (imported === undefined) return undefined;
+  const message = `It stands for the backup at ${imported.path}: the next listing of the repository fills it in, if that is there.`;
+  return { reason: 'Importing', message, needsPerson: false };
 }
 
 function vmNotFound({ vm, backup }: World): Obstacle | undefined {

@@ -9,6 +9,16 @@ export const VM_LABEL = 'backup.tidemark.dev/vm';
 export const DATA_FINALIZER = 'backup.tidemark.dev/data';
 /** On a VMBackup that is deleted with `deletionPolicy: Delete`: what goes with it, see {@link DeleteWith}. */
 export const DELETE_WITH_ANNOTATION = 'backup.tidemark.dev/delete-with';
+/** On a VMBackup that was made from a backup in the repository. */
+export const IMPORTED_LABEL = 'backup.tidemark.dev/imported';
+/** On a VMBackupRepository: list it now, when the value changes. */
+export const SYNC_ANNOTATION = 'backup.tidemark.dev/sync';
+/** On a VMBackupRepository: begin a scrub of everything now, when the value changes. */
+export const SCRUB_ANNOTATION = 'backup.tidemark.dev/scrub';
+
+/** On the Jobs that look after a repository: its UID. */
+export const REPOSITORY_LABEL = 'backup.tidemark.dev/repository';
+
 /** A label's value has at most 63 characters, an object's name up to 253. */
 const LABEL_LENGTH = 63;
 

@@ -1,6 +1,7 @@
 import type { Plan } from '../crds/vmbackup.ts';
 import { nextBitmapName } from './bitmap-name.ts';
 import { bitmapsOf, newestGood } from './chain.ts';
+import { damageOf } from './damage.ts';
 import { decideType } from './full-or-incremental.ts';
 import { backupPath } from './names.ts';
 import { obsoleteBitmaps } from './obsolete-bitmaps.ts';
@@ -28,12 +29,14 @@ export interface PlannedAttempt {
 export function planAttempt(world: World, planned: PlannedAttempt, now: number): Plan {
   const { backup } = world;
   const { spec, metadata } = backup;
+  const newest = newestGood(world.backups, spec.vmName, spec.repository);
   const decision = decideType({
     wanted: spec.type,
     fullEvery: spec.fullEvery,
     backupUid: metadata.uid,
     vmUid: planned.vmUid,
-    newest: newestGood(world.backups, spec.vmName, spec.repository),
+    newest,
+    damage: newest && damageOf(world.repository).ofChain(newest.path, newest.chain.id),
     volumes: chooseVolumes(volumesOf(world), spec.volumes, world.claims),
     restoredAt: world.vm?.metadata.annotations?.[RESTORED_AT_ANNOTATION],
   });

@@ -22,12 +22,13 @@ const parent: GoodBackup = {
   path: 'c/shop/db-vm/b-1',
   disks: [disk('root'), disk('data')],
   isBeingDeleted: false,
+  isImported: false,
 };
 
 function ask(changes: Partial<TypeQuestion> = {}): TypeQuestion {
   const volumes = [volume('root'), volume('data')];
   const asked = { wanted: 'Auto', fullEvery: 10, backupUid: 'me', vmUid: 'vm', newest: parent } as const;
-  return { ...asked, volumes, restoredAt: undefined, ...changes };
+  return { ...asked, volumes, restoredAt: undefined, damage: undefined, ...changes };
 }
 
 describe('the whole backup is a full', () => {
@@ -52,6 +53,26 @@ describe('the whole backup is a full', () => {
       { restoredAt: '1970-01-01T00:16:40Z' },
       'VMRestored',
       'after b-1',
+    ],
+    [
+      'when the parent was found in the repository, and not taken by this installation',
+      { newest: { ...parent, isImported: true } },
+      'ParentImported',
+      'was imported from the repository',
+    ],
+    [
+      'when the scrub found damage in the chain',
+      {
+        damage: {
+          path: 'c/shop/db-vm/b-0',
+          chain: 'anchor',
+          reason: 'BackupDataDamaged',
+          message: 'bytes 0 to 65535 are not what was written',
+          foundAt: '2026-11-23T18:00:00Z',
+        },
+      },
+      'ParentDataDamaged',
+      'in c/shop/db-vm/b-0: bytes 0 to 65535',
     ],
     [
       'when the parent left no bitmap',

@@ -24,7 +24,7 @@ export function repositoryStatus(
   const freeBytes = inSteps(readiness.freeBytes, capacityBytes);
   const condition = { type: 'Ready', status: ready ? 'True' : 'False', reason, message } as const;
   const lowSpace = lowSpaceOf(freeBytes ?? status?.freeBytes, capacityBytes ?? status?.capacityBytes, spec);
-  const told = [condition, ...(lowSpace === undefined ? [] : [lowSpace])];
+  const told = [condition, lowSpace, healthOf(status?.scrub)].filter((each) => each !== undefined);
   return {
     observedGeneration: generation,
     conditions: [...conditionsFor(status?.conditions ?? [], told, { generation, now })],
@@ -36,6 +36,23 @@ export function repositoryStatus(
     runningBackups: backups.running,
     waitingBackups: backups.waiting,
   };
+}
+
+/** What the scrub found; undefined before its first slice. */
+function healthOf(scrub: VMBackupRepositoryStatus['scrub']): Desired | undefined {
+  if (scrub === undefined) return undefined;
+  const [first] = scrub.damaged ?? [];
+  if (scrub.damagedCount === 0 || first === undefined) {
+    return {
+      type: 'DataHealthy',
+      status: 'True',
+      reason: 'NoDamageFound',
+      message: 'The scrub found no damage.',
+    };
+  }
+  const count = scrub.damagedCount === 1 ? '1 backup is' : `${scrub.damagedCount} backups are`;
+  const message = `${count} damaged, ${first.path} among them: ${first.message}. Check the storage; status.scrub.damaged lists them. The next backup of each of these chains is a full.`;
+  return { type: 'DataHealthy', status: 'False', reason: 'DataDamaged', message };
 }
 
 function inSteps(freeBytes: number | undefined, capacityBytes: number | undefined): number | undefined {

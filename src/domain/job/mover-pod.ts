@@ -17,6 +17,8 @@ export interface MoverJob {
   readonly repository: MountedRepository;
   /** The claim that is written to, or none. */
   readonly disk?: MountedDisk;
+  /** The user that the agents write the repository as, for work that removes what they wrote. KubeVirt's QEMU if left out. */
+  readonly user?: number;
 }
 
 export interface OwnerReference {
@@ -56,6 +58,8 @@ export const DEVICE_PATH = '/dev/disk';
 const QEMU = 107;
 /** Of the files in the repository: the node agent writes them with this group. */
 const REPOSITORY_GROUP = 0;
+/** Of the files in the repository: the node agent writes them as this user. */
+export const REPOSITORY_OWNER = 0;
 
 /** The path that a restore writes to. */
 export function targetPath({ volumeMode }: Pick<MountedDisk, 'volumeMode'>): string {
@@ -95,17 +99,17 @@ export function moverJob(job: MoverJob): {
   };
 }
 
-function podSpec({ image, args, repository, disk }: MoverJob): object {
+function podSpec({ image, args, repository, disk, user = QEMU }: MoverJob): object {
   const isBlock = disk?.volumeMode === 'Block';
   return {
     restartPolicy: 'Never',
     automountServiceAccountToken: false,
     enableServiceLinks: false,
     securityContext: {
-      runAsNonRoot: true,
-      runAsUser: QEMU,
-      runAsGroup: QEMU,
-      fsGroup: QEMU,
+      runAsNonRoot: user !== REPOSITORY_OWNER,
+      runAsUser: user,
+      runAsGroup: user,
+      fsGroup: user,
       // Not every file of a large claim has to be looked at before the pod starts.
       fsGroupChangePolicy: 'OnRootMismatch',
       supplementalGroups: [REPOSITORY_GROUP],

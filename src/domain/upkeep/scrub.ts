@@ -59,17 +59,17 @@ export function mergeDamage(
 ): readonly DamagedBackup[] {
   const begin = from === undefined ? null : parseScrubCursor(from);
   const end = slice.cursor === null ? null : parseScrubCursor(slice.cursor);
-  const found = new Map(slice.damaged.map((each) => [each.path, each]));
+  const found = new Set(slice.damaged.map(({ path }) => path));
   // Where it began in the middle, and where it ended, a backup was not seen as a whole.
   const isSeenWhole = (path: string) =>
     (begin === null || comparePaths(path, begin.path) > 0) &&
     (end === null || comparePaths(path, end.path) < 0);
   const before = known.filter(({ path }) => !found.has(path) && !isSeenWhole(path));
   const since = new Map(known.map(({ path, foundAt }) => [path, foundAt]));
-  const now = [...found.values()].map(({ path, chain, volume, reason, message }) => ({
+  const now = slice.damaged.map(({ path, chain, volume, reason, message }) => ({
     path,
-    ...(chain !== null && { chain }),
-    ...(volume !== null && { volume }),
+    chain: chain ?? undefined,
+    volume: volume ?? undefined,
     reason,
     message: message.slice(0, 512),
     foundAt: since.get(path) ?? at,

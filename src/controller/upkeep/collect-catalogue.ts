@@ -1,0 +1,117 @@
+import { namespaces } from '../../crds/core.ts';
+import type { CatalogueStatus } from '../../crds/upkeep.ts';
+import { type VMBackup, vmBackups } from '../../crds/vmbackup.ts';
+import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
+import { SYNC_ANNOTATION } from '../../domain/labels.ts';
+import { uid8 } from '../../domain/names.ts';
+import type { BriefBackup, ListResult } from '../../domain/upkeep/brief.ts';
+import { comparePage } from '../../domain/upkeep/compare.ts';
+import {
+  importedObject,
+  importedStatus,
+  isObjectOf,
+  type KnownBackup,
+  placeOf,
+} from '../../domain/upkeep/imported.ts';
+import type { Kube } from '../../kube/client.ts';
+import { AlreadyExists, NotFound } from '../../kube/errors.ts';
+import { type StatusWriter, writeStatus } from '../../kube/status.ts';
+import type { Caches } from '../caches.ts';
+import type { Tools } from '../report.ts';
+
+/** The agent writes these for a backup that it took; for one that was found, whoever found it does. */
+const writer: StatusWriter<VMBackup> = { fieldManager: 'tidemark-import', fields: ['plan', 'execution'] };
+
+export interface Listing {
+  readonly entries: readonly BriefBackup[];
+  readonly result: ListResult;
+  /** In milliseconds since the epoch. */
+  readonly startedAt: number;
+}
+
+/** Compares a page of the listing with the cluster, and makes VMBackups for what was lost. Safe to run again. */
+export async function collectCatalogue(
+  caches: Caches,
+  tools: Tools,
+  clusterId: string,
+  repository: VMBackupRepository,
+  { entries, result, startedAt }: Listing,
+  signal: AbortSignal,
+): Promise<CatalogueStatus> {
+  const { kube, clock } = tools;
+  const before = repository.status?.catalogue;
+  const asked = repository.metadata.annotations?.[SYNC_ANNOTATION];
+  const named = new Set(entries.map(({ path }) => placeOf(path).namespace));
+  const { toImport, toFill, counts } = comparePage(
+    {
+      repository,
+      clusterId,
+      entries,
+      from: before?.next,
+      next: result.next,
+      objects: caches.backups.list(({ spec }) => spec.repository === repository.metadata.name),
+      namespaces: await livingOf(kube, named, signal),
+      isAsked: asked !== undefined && asked !== before?.trigger,
+      startedAt,
+    },
+    before,
+  );
+  for (const { object, backup } of toFill) await fill(kube, object, backup, signal);
+  for (const backup of toImport) await importBackup(kube, repository.metadata.name, backup, signal);
+  const { next } = result;
+  const trigger = next === null ? asked : before?.trigger;
+  const lastTime = next === null ? new Date(clock.now()).toISOString() : before?.lastTime;
+  return {
+    ...counts,
+    ...(next !== null && { next }),
+    ...(lastTime !== undefined && { lastTime }),
+    ...(trigger !== undefined && { trigger }),
+  };
+}
+
+/** Makes the object, then fills its status: until then its mark keeps everybody from taking a backup for it. */
+async function importBackup(
+  kube: Kube,
+  repository: string,
+  backup: KnownBackup,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name, uid } = backup.backup;
+  for (const candidate of [name, `${name.slice(0, 244)}-${uid8(uid)}`]) {
+    const object = importedObject(repository, backup, candidate);
+    try {
+      await fill(kube, await kube.create(vmBackups, object, signal), backup, signal);
+      return;
+    } catch (error) {
+      if (!(error instanceof AlreadyExists)) throw error;
+    }
+    const there = await kube.get(vmBackups, object.metadata, signal);
+    // Made before, by a run that was killed. Another one keeps its name and everything else.
+    if (isObjectOf(there, backup)) {
+      await fill(kube, there, backup, signal);
+      return;
+    }
+  }
+}
+
+async function fill(kube: Kube, object: VMBackup, backup: KnownBackup, signal: AbortSignal): Promise<void> {
+  if (object.status?.execution !== undefined) return;
+  await writeStatus(kube, vmBackups, object, importedStatus(backup), writer, signal);
+}
+
+async function livingOf(
+  kube: Kube,
+  names: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string>> {
+  const living = new Set<string>();
+  for (const name of names) {
+    try {
+      const { metadata } = await kube.get(namespaces, { name }, signal);
+      if (metadata.deletionTimestamp === undefined) living.add(name);
+    } catch (error) {
+      if (!(error instanceof NotFound)) throw error;
+    }
+  }
+  return living;
+}

@@ -1,0 +1,198 @@
+import type { VMBackupRepository, VMBackupRepositoryStatus } from '../../crds/vmbackuprepository.ts';
+import { eventIn } from '../../domain/job/job-standing.ts';
+import { SCRUB_ANNOTATION } from '../../domain/labels.ts';
+import { shortHash } from '../../domain/short-hash.ts';
+import { BriefBackup, ListResult } from '../../domain/upkeep/brief.ts';
+import { decideUpkeep, scrubShare, type Work } from '../../domain/upkeep/decide-upkeep.ts';
+import { ScrubResult } from '../../domain/upkeep/scrub.ts';
+import { SweepResult } from '../../domain/upkeep/sweep.ts';
+import { clip, type Why } from '../../domain/why.ts';
+import type { Event } from '../../kube/events.ts';
+import { Again, Done, type Outcome } from '../../kube/outcome.ts';
+import type { StatusWriter } from '../../kube/status.ts';
+import type { Caches } from '../caches.ts';
+import { ensureJob, logOfJob, lookAtJob, removeJob } from '../job/mover-jobs.ts';
+import { report, type Tools } from '../report.ts';
+import { collectCatalogue } from './collect-catalogue.ts';
+import { scrubbed, tellDamage } from './collect-scrub.ts';
+import { collectSweep } from './collect-sweep.ts';
+import { catalogueArgs, doomedIn, scrubArgs, sweepArgs, type UpkeepOptions, upkeepJob } from './orders.ts';
+
+/** Another owner than that of the rest of the status: each writes its own fields, and neither takes away the other's. */
+const writer: StatusWriter<VMBackupRepository> = {
+  fieldManager: 'tidemark-upkeep',
+  fields: ['catalogue', 'scrub', 'upkeep'],
+};
+
+/** The watches of Jobs and pods tell of most changes. Milliseconds. */
+const LOOK_AGAIN_MS = 15_000;
+const AT_ONCE_MS = 100;
+
+type Status = Pick<VMBackupRepositoryStatus, 'catalogue' | 'scrub' | 'upkeep'>;
+interface Context {
+  readonly caches: Caches;
+  readonly options: UpkeepOptions;
+  readonly tools: Tools;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Looks after one repository: sweeps, lists and scrubs it, by one Job at a time. Which Job runs is recorded before it is made, and what
+ * it said is acted on before it is forgotten: killed anywhere, the next look goes on there.
+ */
+export async function reconcileUpkeep(
+  caches: Caches,
+  options: UpkeepOptions,
+  tools: Tools,
+  key: string,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const repository = caches.repositories.get(key);
+  if (repository === undefined || repository.metadata.deletionTimestamp !== undefined) return Done();
+  const context = { caches, options, tools, signal };
+  const { job, work } = repository.status?.upkeep ?? {};
+  if (job !== undefined && work !== undefined) return await goOn(context, repository, job, work);
+  const doomed = await doomedIn(caches, tools, options.clusterId, key, signal);
+  const decision = decideUpkeep({ repository, toSweep: doomed.length }, tools.clock.now());
+  if (decision.kind === 'Nothing') return Again(decision.afterMs);
+  const { upkeep } = repository.status ?? {};
+  const run = (upkeep?.run ?? 0) + 1;
+  const name = `tidemark-${decision.work.toLowerCase()}-${shortHash(repository.metadata.uid)}-${run}`;
+  await tell(context, repository, { upkeep: { ...upkeep, run, job: name, work: decision.work } });
+  return Again(AT_ONCE_MS);
+}
+
+async function goOn(
+  context: Context,
+  repository: VMBackupRepository,
+  name: string,
+  work: Work,
+): Promise<Outcome> {
+  const { caches, options, tools, signal } = context;
+  const ref = { namespace: options.namespace, name };
+  const standing = await lookAtJob(caches, tools.kube, ref, signal);
+  switch (standing.kind) {
+    case 'Absent': {
+      const args = await argsOf(context, repository, work);
+      await ensureJob(tools.kube, upkeepJob(repository, work, name, args, options), signal);
+      return Again(LOOK_AGAIN_MS);
+    }
+    case 'Waiting':
+    case 'Running':
+      return Again(LOOK_AGAIN_MS);
+    case 'Failed':
+      await end(context, repository, {}, standing.why);
+      break;
+    case 'Succeeded':
+      await collect(context, repository, name, work);
+  }
+  await removeJob(tools.kube, ref, signal);
+  return Again(AT_ONCE_MS);
+}
+
+async function argsOf(
+  { caches, options, tools, signal }: Context,
+  repository: VMBackupRepository,
+  work: Work,
+): Promise<readonly string[]> {
+  if (work === 'Catalogue') return catalogueArgs(repository);
+  if (work === 'Scrub') return scrubArgs(repository, isAskedAnew(repository), tools.clock.now());
+  const doomed = await doomedIn(caches, tools, options.clusterId, repository.metadata.name, signal);
+  return sweepArgs(caches, repository, doomed, options.clusterId);
+}
+
+/** Acts on what the Job said; then it is forgotten. */
+async function collect(
+  context: Context,
+  repository: VMBackupRepository,
+  name: string,
+  work: Work,
+): Promise<void> {
+  const { caches, options, tools, signal } = context;
+  const ref = { namespace: options.namespace, name };
+  const log = (await logOfJob(caches, tools.kube, ref, signal)) ?? '';
+  const said = eventIn(log, 'result');
+  const now = tools.clock.now();
+  const startedAt = Date.parse(caches.jobs.get(ref)?.metadata.creationTimestamp ?? '') || 0;
+  switch (work) {
+    case 'Sweep': {
+      const result = SweepResult.safeParse(said);
+      if (!result.success) break;
+      await collectSweep(caches, tools, repository.metadata.name, result.data, signal);
+      const leftoversAt = new Date(now).toISOString();
+      return await end(context, repository, { upkeep: { run: 0, leftoversAt } });
+    }
+    case 'Catalogue': {
+      const result = ListResult.safeParse(said);
+      const entries = entriesIn(log);
+      if (!result.success || entries.length !== result.data.backups) break;
+      const listing = { entries, result: result.data, startedAt };
+      const catalogue = await collectCatalogue(caches, tools, options.clusterId, repository, listing, signal);
+      return await end(context, repository, { catalogue });
+    }
+    case 'Scrub': {
+      const result = ScrubResult.safeParse(said);
+      if (!result.success) break;
+      const slice = { isNewPass: isAskedAnew(repository), share: scrubShare(repository, startedAt) };
+      const { status, found } = scrubbed(repository, result.data, slice, now);
+      return await end(context, repository, { scrub: status }, undefined, tellDamage(caches, tools, found));
+    }
+  }
+  const message = `Job '${name}' ended well, and its log could not be read to the end: it is run again.`;
+  await end(context, repository, {}, { reason: 'ResultMissing', message });
+}
+
+/** Records that no Job runs any more, and what came of it. */
+async function end(
+  context: Context,
+  repository: VMBackupRepository,
+  changes: Status,
+  failure?: Why,
+  events: readonly Event[] = [],
+): Promise<void> {
+  const { job: _, lastFailure, failures = 0, ...upkeep } = repository.status?.upkeep ?? { run: 0 };
+  const at = new Date(context.tools.clock.now()).toISOString();
+  const failed = failure && {
+    failures: failures + 1,
+    lastFailure: { at, reason: failure.reason, message: clip(failure.message) },
+  };
+  const leftoversAt = changes.upkeep?.leftoversAt ?? upkeep.leftoversAt;
+  const told = { ...upkeep, ...(leftoversAt !== undefined && { leftoversAt }), ...failed };
+  const event: Event | undefined = failure && {
+    type: 'Warning',
+    reason: failure.reason,
+    action: upkeep.work ?? 'Upkeep',
+    note: `${upkeep.work ?? 'Upkeep'} of the repository failed: ${failure.message}`,
+  };
+  const isNews = failure !== undefined && lastFailure?.reason !== failure.reason;
+  await tell(
+    context,
+    repository,
+    { ...changes, upkeep: told },
+    isNews && event ? [event, ...events] : events,
+  );
+}
+
+async function tell(
+  { caches, tools, signal }: Context,
+  repository: VMBackupRepository,
+  changes: Status,
+  events: readonly Event[] = [],
+): Promise<void> {
+  const { catalogue, scrub, upkeep } = repository.status ?? {};
+  const status = { ...{ catalogue, scrub, upkeep }, ...changes };
+  await report(tools, caches.repositories, repository, { status, events }, writer, signal);
+}
+
+function isAskedAnew({ metadata, status }: VMBackupRepository): boolean {
+  const asked = metadata.annotations?.[SCRUB_ANNOTATION];
+  return asked !== undefined && asked !== status?.scrub?.trigger;
+}
+
+function entriesIn(log: string): readonly BriefBackup[] {
+  return log.split('\n').flatMap((line) => {
+    if (!line.startsWith('{"event":"backup"')) return [];
+    const entry = BriefBackup.safeParse(JSON.parse(line));
+    return entry.success ? [entry.data] : [];
+  });
+}

@@ -1,0 +1,28 @@
+import { REPOSITORY_LABEL } from '../../domain/labels.ts';
+import { keyOf, type KubeObject } from '../../kube/kind.ts';
+import type { Change } from '../../kube/change.ts';
+import { type Source, watching } from '../../kube/source.ts';
+import type { Caches } from '../caches.ts';
+
+type Labelled = KubeObject & {
+  readonly metadata: { readonly labels?: Readonly<Record<string, string>> | undefined };
+};
+
+/** What makes a repository's upkeep worth another look: itself, its Jobs and their pods, and backups that are being deleted. */
+export function upkeepSources(caches: Caches): readonly Source[] {
+  const ofRepository = (change: Change<Labelled>): readonly string[] => {
+    const uid = (change.new ?? change.old)?.metadata.labels?.[REPOSITORY_LABEL];
+    if (uid === undefined) return [];
+    return caches.repositories
+      .list(({ metadata }) => metadata.uid === uid)
+      .map(({ metadata }) => keyOf(metadata));
+  };
+  return [
+    watching(caches.repositories),
+    watching(caches.jobs, ofRepository),
+    watching(caches.jobPods, ofRepository),
+    watching(caches.backups, ({ new: backup }) =>
+      backup?.metadata.deletionTimestamp === undefined ? [] : [backup.spec.repository],
+    ),
+  ];
+}

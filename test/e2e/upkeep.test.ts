@@ -1,0 +1,222 @@
+import { open, readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { VMBackup } from '../../src/crds/vmbackup.ts';
+import { VMBackupRepository } from '../../src/crds/vmbackuprepository.ts';
+import { VMRestore } from '../../src/crds/vmrestore.ts';
+import { type Kubelet, startKubelet } from '../support/kubelet/kubelet.ts';
+import { STORAGE_CLASS } from '../support/kubelet/volumes.ts';
+import { MiB, run, type StandInVm, standInVm } from '../support/launcher/index.ts';
+import { type Installation, installTidemark, NAMESPACE, NODE } from '../support/tidemark/installation.ts';
+import { eventually } from '../support/tidemark/kubevirt.ts';
+import { backUpNow, type Point, takePoint } from '../support/tidemark/points.ts';
+import { restoresExactly } from '../support/tidemark/restore.ts';
+
+/** One VM, and what becomes of its backups' data; each test goes on where the last one ended. */
+describe('a repository that is looked after', () => {
+  const resources = new AsyncDisposableStack();
+  let tidemark: Installation;
+  let kubelet: Kubelet;
+  let vm: StandInVm;
+  let last: Point;
+
+  beforeAll(async () => {
+    tidemark = resources.use(await installTidemark());
+    const { cluster, directory, programs, podsDir } = tidemark;
+    kubelet = resources.use(await startKubelet({ cluster, nodeName: NODE, directory, programs }));
+    const disks = [{ volume: 'root', kind: 'cbt', size: 16 * MiB }] as const;
+    vm = resources.use(await standInVm({ namespace: NAMESPACE, name: 'db', podsDir, disks }));
+    await tidemark.kubevirt.define(vm);
+    await tidemark.kubevirt.start(vm, NODE);
+    await vm.write('root', { pattern: 0x41, offset: 0, length: 4 * MiB });
+  });
+  afterAll(() => resources.disposeAsync());
+
+  const kubectl = (...args: readonly string[]) => tidemark.cluster.kubectl(['-n', NAMESPACE, ...args]);
+  const pathOf = ({ backup }: Point) => backup.status?.plan?.path ?? '';
+  const take = async (name: string, spec: object = {}) => {
+    await vm.write('root', { pattern: 0x50, offset: 5 * MiB, length: MiB });
+    return await takePoint(tidemark, vm, () => backUpNow(tidemark, vm, name, spec));
+  };
+  /** The directories of the VM's backups, and whatever else lies beside them. */
+  const stored = async () => (await readdir(dirname(join(tidemark.repository, pathOf(last))))).sort();
+  const idOf = (point: Point) => pathOf(point).split('/').at(-1) ?? '';
+  const names = async () =>
+    (await kubectl('get', 'tmb', '-o', 'name'))
+      .trim()
+      .split('\n')
+      .map((name) => name.split('/')[1]);
+  const gone = (...wanted: readonly string[]) =>
+    eventually(
+      `${wanted.join(', ')} to go`,
+      async () => ((await names()).some((name) => wanted.includes(name ?? '')) ? undefined : true),
+      60,
+    );
+  const repository = async () =>
+    VMBackupRepository.parse(
+      JSON.parse(await tidemark.cluster.kubectl(['get', 'tmrepo', 'nas', '-o', 'json'])),
+    );
+  const ask = (annotation: string, value: string) =>
+    tidemark.cluster.kubectl([
+      'annotate',
+      '--overwrite',
+      'tmrepo',
+      'nas',
+      `backup.tidemark.dev/${annotation}=${value}`,
+    ]);
+
+  test('what others stand on waits as a tombstone, and goes with them, leaf first', async () => {
+    const base = await take('base');
+    const middle = await take('middle', { deletionPolicy: 'Delete' });
+    last = await take('leaf', { deletionPolicy: 'Delete' });
+    await kubectl('delete', 'tmb', 'middle', '--wait=false');
+    const waiting = await eventually('the tombstone to say what it waits for', async () => {
+      const { status } = await tidemark.backup('middle');
+      return status?.phase === 'Deleting' ? status : undefined;
+    });
+    expect(waiting.conditions?.find(({ type }) => type === 'Reconciling')).toMatchObject({
+      reason: 'HasDescendants',
+      message: expect.stringContaining('leaf stands on it'),
+    });
+    expect(await restoresExactly(tidemark, last)).toEqual(new Map([['root', true]]));
+    await kubectl('delete', 'tmb', 'leaf', '--wait=false');
+    await gone('middle', 'leaf');
+    expect(await stored()).toEqual([idOf(base)]);
+    expect(await restoresExactly(tidemark, base)).toEqual(new Map([['root', true]]));
+    expect(idOf(middle)).not.toBe(idOf(base));
+    last = base;
+  });
+
+  test('by default the data stays when the object goes, and comes back when it is asked for', async () => {
+    await kubectl('delete', 'tmb', 'base');
+    expect(await stored()).toEqual([idOf(last)]);
+    await ask('sync', 'one');
+    const imported = await eventually(
+      'the backup to be imported',
+      async () => {
+        const found = await tidemark.backup('base').catch(() => undefined);
+        return found?.status?.phase === 'Succeeded' ? found : undefined;
+      },
+      60,
+    );
+    expect(imported.spec.imported).toMatchObject({ path: pathOf(last), uid: last.backup.metadata.uid });
+    expect(await restoresExactly(tidemark, { ...last, backup: imported })).toEqual(new Map([['root', true]]));
+    const next = await take('after-import');
+    expect(next.backup.status).toMatchObject({ type: 'Full', typeReason: 'ParentImported' });
+    last = next;
+  });
+
+  test('the scrub finds a flipped bit, says so, and the next backup is a full', async () => {
+    const image = join(tidemark.repository, pathOf(last), 'root.qcow2');
+    await using file = await open(image, 'r+');
+    const { buffer } = await file.read({ buffer: Buffer.alloc(1), position: 65_536 + 99 });
+    await file.write(Buffer.from([buffer[0]! ^ 4]), 0, 1, 65_536 + 99);
+    await ask('scrub', 'one');
+    const found = await eventually(
+      'the damage to be found',
+      async () => {
+        const { status } = await repository();
+        return status?.conditions?.find(
+          ({ type }) => type === 'DataHealthy' && status.scrub?.trigger === 'one',
+        );
+      },
+      60,
+    );
+    expect(found).toMatchObject({ status: 'False', reason: 'DataDamaged' });
+    expect((await repository()).status?.scrub).toMatchObject({
+      damagedCount: 1,
+      damaged: [{ path: pathOf(last), volume: 'root', reason: 'BackupDataDamaged' }],
+    });
+    const next = await take('after-damage');
+    expect(next.backup.status).toMatchObject({ type: 'Full', typeReason: 'ParentDataDamaged' });
+    expect(await restoresExactly(tidemark, next)).toEqual(new Map([['root', true]]));
+    last = next;
+  });
+
+  test('retention removes the data of what no rule keeps, and only that', async () => {
+    const before = await stored();
+    await tidemark.apply({
+      apiVersion: 'backup.tidemark.dev/v1alpha1',
+      kind: 'VMBackupSchedule',
+      metadata: { name: 'often', namespace: NAMESPACE },
+      spec: {
+        schedule: '0 3 1 1 *',
+        vmNames: ['db'],
+        template: { repository: 'nas', fullEvery: 1 },
+        retention: { keepLast: 1 },
+      },
+    });
+    const runs: Point[] = [];
+    for (const token of ['r1', 'r2', 'r3']) {
+      const manual = JSON.stringify({ spec: { trigger: { manual: token } } });
+      const seen = new Set(await names());
+      await vm.write('root', { pattern: 0x60, offset: 6 * MiB, length: MiB });
+      runs.push(
+        await takePoint(tidemark, vm, async () => {
+          await kubectl('patch', 'tmbs', 'often', '--type=merge', '-p', manual);
+          return await eventually(`the run ${token}`, async () =>
+            (await names()).find((name) => name && !seen.has(name)),
+          );
+        }),
+      );
+    }
+    last = runs.at(-1)!;
+    await gone(...runs.slice(0, 2).map(({ backup }) => backup.metadata.name));
+    expect(await stored()).toEqual([...before, idOf(last)].sort());
+    expect(await restoresExactly(tidemark, last)).toEqual(new Map([['root', true]]));
+    const status = await eventually('the preview', async () => {
+      const found = JSON.parse(await kubectl('get', 'tmbs', 'often', '-o', 'json')) as {
+        status?: { retention?: { removable: number } };
+      };
+      return found.status?.retention?.removable === 0 ? found.status.retention : undefined;
+    });
+    expect(status).toMatchObject({ reason: 'Applied', kept: 1, carriers: 0 });
+  });
+
+  test('a deleted namespace takes no data along, and its backups come back and can be restored', async () => {
+    const before = await stored();
+    await kubectl(
+      'patch',
+      'tmb',
+      'after-damage',
+      '--type=merge',
+      '-p',
+      '{"spec":{"deletionPolicy":"Delete"}}',
+    );
+    await eventually(
+      'the finalizer',
+      async () => (await tidemark.backup('after-damage')).metadata.finalizers,
+    );
+    await tidemark.cluster.kubectl(['delete', 'namespace', NAMESPACE, '--timeout=60s']);
+    expect(await stored()).toEqual(before);
+    await tidemark.cluster.kubectl(['create', 'namespace', NAMESPACE]);
+    await ask('sync', 'two');
+    const { name } = last.backup.metadata;
+    await eventually('the imports', async () => ((await names()).includes(name) ? true : undefined), 60);
+    const list = JSON.parse(await kubectl('get', 'tmb', '-o', 'json')) as { items: unknown[] };
+    const back = list.items.map((item) => VMBackup.parse(item).spec.imported?.path.split('/').at(-1) ?? '');
+    expect(back.sort()).toEqual(before);
+    await tidemark.apply({
+      apiVersion: 'backup.tidemark.dev/v1alpha1',
+      kind: 'VMRestore',
+      metadata: { name: 'from-import', namespace: NAMESPACE },
+      spec: {
+        source: { backupName: name },
+        target: { claims: { prefix: 'back-' } },
+        storageClassMap: { '*': STORAGE_CLASS },
+      },
+    });
+    await eventually(
+      'the restore from the imported backup',
+      async () => {
+        const { status } = VMRestore.parse(
+          JSON.parse(await kubectl('get', 'tmr', 'from-import', '-o', 'json')),
+        );
+        return status?.completedAt;
+      },
+      60,
+    );
+    const disk = join(kubelet.claimDirectory(NAMESPACE, 'back-root'), 'disk.img');
+    await run(['cmp', disk, last.held.get('root')?.file ?? '']);
+  });
+});
