@@ -187,6 +187,8 @@ describe('a repository that is looked after', () => {
       'the finalizer',
       async () => (await tidemark.backup('after-damage')).metadata.finalizers,
     );
+    // There is no kubelet that would end its pod.
+    await tidemark.kubevirt.stop(vm);
     await tidemark.cluster.kubectl(['delete', 'namespace', NAMESPACE, '--timeout=60s']);
     expect(await stored()).toEqual(before);
     await tidemark.cluster.kubectl(['create', 'namespace', NAMESPACE]);

@@ -6,6 +6,7 @@ import { type MoverJob, REPOSITORY_OWNER, REPOSITORY_PATH } from '../../domain/j
 import { DATA_FINALIZER, REPOSITORY_LABEL } from '../../domain/labels.ts';
 import { isUnderWay, standingOf } from '../../domain/standing.ts';
 import { scrubShare, type Work } from '../../domain/upkeep/decide-upkeep.ts';
+import { comparePaths } from '../../domain/upkeep/path-order.ts';
 import type { SweepOrder } from '../../domain/upkeep/sweep.ts';
 import type { Caches } from '../caches.ts';
 import { observeDeletion } from '../deletion/reconcile.ts';
@@ -57,7 +58,8 @@ export async function doomedIn(
     const path = backup.status?.plan?.path;
     if (decision.kind === 'Sweep' && path !== undefined) doomed.push({ backup, path, scope: decision.scope });
   }
-  return doomed;
+  // The newest first: what stands on others is newer than they are, and must not come in a later sweep.
+  return doomed.toSorted((a, b) => comparePaths(b.path, a.path));
 }
 
 /** The UID that the manifest of a backup bears. */

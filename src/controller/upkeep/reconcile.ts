@@ -110,7 +110,9 @@ async function collect(
 ): Promise<void> {
   const { caches, options, tools, signal } = context;
   const ref = { namespace: options.namespace, name };
-  const log = (await logOfJob(caches, tools.kube, ref, signal)) ?? '';
+  const read = await logOfJob(caches, tools.kube, ref, signal);
+  if (typeof read === 'object') return await end(context, repository, {}, read);
+  const log = read ?? '';
   const said = eventIn(log, 'result');
   const now = tools.clock.now();
   const startedAt = Date.parse(caches.jobs.get(ref)?.metadata.creationTimestamp ?? '') || 0;

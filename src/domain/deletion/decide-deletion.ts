@@ -39,6 +39,8 @@ export const HAS_DESCENDANTS = 'HasDescendants';
 export const SETTLE_MS = 5000;
 /** A sweep that did not remove the data is tried again after this long. */
 export const SWEEP_AGAIN_MS = 300_000;
+/** One that found others on it, which may be gone soon: after this long. */
+const DESCENDANTS_AGAIN_MS = 60_000;
 /** An agent that has not given up after this long is dead. */
 const AGENT_GRACE_MS = 600_000;
 const LOOK_AGAIN_MS = 60_000;
@@ -175,8 +177,10 @@ function hasDescendants({ backup, siblings }: DeletionWorld): Why | undefined {
   return { reason: HAS_DESCENDANTS, message };
 }
 
-function settling({ backup }: DeletionWorld, now: number): Why | undefined {
-  if (now - deletedAt(backup) >= SETTLE_MS) return undefined;
+/** What stands on it and is going, too, must be ripe for the same sweep, else this one is swept in vain. */
+function settling({ backup, siblings }: DeletionWorld, now: number): Why | undefined {
+  const together = [backup, ...descendantsOf(backup, siblings)];
+  if (together.every((each) => now - deletedAt(each) >= SETTLE_MS)) return undefined;
   return {
     reason: 'Settling',
     message: 'A backup that was planned just now may stand on it: waits for news.',
@@ -185,7 +189,8 @@ function settling({ backup }: DeletionWorld, now: number): Why | undefined {
 
 function sweptInVain({ backup }: DeletionWorld, now: number): Why | undefined {
   const { removal } = backup.status ?? {};
-  if (removal === undefined || now - Date.parse(removal.at) >= SWEEP_AGAIN_MS) return undefined;
+  const afterMs = removal?.reason === HAS_DESCENDANTS ? DESCENDANTS_AGAIN_MS : SWEEP_AGAIN_MS;
+  if (removal === undefined || now - Date.parse(removal.at) >= afterMs) return undefined;
   // The wish changed what the sweep may take.
   if (removal.reason === HAS_DESCENDANTS && scopeOf(backup) !== 'Nothing') return undefined;
   return removal;

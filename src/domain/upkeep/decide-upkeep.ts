@@ -1,4 +1,5 @@
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
+import { notMountableByJobs } from '../job/not-mountable.ts';
 import { SCRUB_ANNOTATION, SYNC_ANNOTATION } from '../labels.ts';
 import type { Why } from '../why.ts';
 
@@ -35,6 +36,7 @@ export function decideUpkeep(world: UpkeepWorld, now: number): UpkeepDecision {
   const { status } = world.repository;
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   const notBefore = retryAt(status?.upkeep);
+  if (notMountableByJobs(world.repository) !== undefined) return { kind: 'Nothing', afterMs: HOUR_MS };
   if (ready?.status !== 'True') return { kind: 'Nothing', afterMs: LOOK_AGAIN_MS };
   if (now < notBefore) return { kind: 'Nothing', afterMs: Math.min(LOOK_AGAIN_MS, notBefore - now) };
   for (const check of due) {

@@ -153,6 +153,18 @@ describe('the object waits, and says for what', () => {
       'Settling',
     ],
     [
+      'for what stands on it and was deleted just now, to be ripe for the same sweep',
+      deletion(base, {
+        siblings: [
+          {
+            ...link('b', { on: 'a', deleted: true }),
+            metadata: { ...link('b', { deleted: true }).metadata, deletionTimestamp: ago(1) },
+          },
+        ],
+      }),
+      'Settling',
+    ],
+    [
       'a while, after a sweep in vain',
       deletion({
         ...base,
