@@ -69,11 +69,17 @@ describe('a repository on NFS', () => {
   });
 
   test('an export that is withdrawn in mid-copy is TargetStale', () => {
-    expect(seen('withdrawn')).toMatchObject({
+    expect(seen('withdrawn').failure).toMatchObject({
       reason: 'TargetStale',
       volume: 'vda',
       message: expect.stringContaining('the export was withdrawn'),
     });
+  });
+
+  test('an export that is withdrawn makes the repository not ready: the next probe says why', () => {
+    const { probe } = seen('withdrawn');
+    expect(probe.reason).toMatch(/^(MountExportMissing|MountDenied|TargetReadOnly)$/);
+    expect(probe.ms).toBeLessThan(15_000);
   });
 
   test('a full one is TargetFull, and the half backup is removed', () => {

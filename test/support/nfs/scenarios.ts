@@ -103,8 +103,10 @@ async function withdrawn(_: Workshop, source: Served) {
   const failure = await failureOf(() =>
     backup(repository(), 'stale', { source: source.uri }, { ...SLOW, onFirst }),
   );
+  // What the agent's next probe finds, and so what the condition of the repository says.
+  const probe = await failureOf(() => moverOf(repository()).probe(never));
   server('restore');
-  return failure;
+  return { failure, probe };
 }
 
 /** More data than the export can hold: the writes go into the cache, fsync tells. */
