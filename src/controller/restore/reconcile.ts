@@ -34,6 +34,8 @@ const writer: StatusWriter<VMRestore> = {
 
 /** How often a restore that is under way is looked at, beside the watches. Milliseconds. */
 const LOOK_AGAIN_MS = 2000;
+/** Of one that waits: what it waits for is watched, but for the events that tell why a pod does not begin. */
+const WAITING_LOOK_AGAIN_MS = 10_000;
 const PERSON_LOOK_AGAIN_MS = 60_000;
 
 /** What the restore controller is given besides its caches. */
@@ -122,7 +124,7 @@ function outcomeOf(step: RestoreStep, isNews: boolean): Outcome {
       return Waiting(
         step.why.reason,
         step.why.message,
-        step.needsPerson ? PERSON_LOOK_AGAIN_MS : LOOK_AGAIN_MS,
+        step.needsPerson ? PERSON_LOOK_AGAIN_MS : WAITING_LOOK_AGAIN_MS,
       );
     case 'RecordPlan':
     case 'Fail':

@@ -125,7 +125,11 @@ function succeeded({ spec, status }: VMRestore): string {
     kept.length === 0
       ? ''
       : ` The disks of before are kept as claims ${kept.join(', ')}: delete them when you need them no more.`;
-  return clip(`Restored ${told(plan)}.${old}`);
+  const start =
+    spec.target.inPlace && plan.runStrategy === 'Manual'
+      ? ` Its run strategy is Manual: virtctl start ${plan.vmName ?? ''}.`
+      : '';
+  return clip(`Restored ${told(plan)}.${old}${start}`);
 }
 
 function phaseOf(restore: VMRestore, step: RestoreStep): RestorePhase {

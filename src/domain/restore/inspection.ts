@@ -36,6 +36,7 @@ export const StoredVm = z.looseObject({
             devices: z
               .looseObject({
                 disks: z.array(z.looseObject({ name: z.string() })).optional(),
+                filesystems: z.array(z.looseObject({ name: z.string() })).optional(),
                 interfaces: z.array(z.looseObject({ name: z.string() })).optional(),
                 tpm: z.looseObject({ persistent: z.boolean().optional() }).optional(),
               })

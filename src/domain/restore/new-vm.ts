@@ -27,6 +27,8 @@ export function newVm(
   const { running: _running, dataVolumeTemplates: _templates, template, ...rest } = spec;
   const volumes = volumesOf(template.spec.volumes ?? [], plan);
   const names = new Set(volumes.map(({ name }) => name));
+  // KubeVirt's own, for backups that run: they stand on claims of the original.
+  const { utilityVolumes: _utility, ...templateSpec } = template.spec;
   return {
     metadata: {
       name: plan.vmName ?? metadata.name,
@@ -47,7 +49,7 @@ export function newVm(
       template: {
         ...template,
         spec: {
-          ...template.spec,
+          ...templateSpec,
           domain: domainOf(template.spec.domain ?? {}, names, keeps ? identity : 'New'),
           volumes,
         },
@@ -59,6 +61,8 @@ export function newVm(
 /** Restored volumes on their new claims, and those that hold no data of their own (cloud-init, container disks). */
 function volumesOf(volumes: readonly StoredVolume[], plan: RestorePlan): readonly StoredVolume[] {
   return volumes.flatMap((volume) => {
+    // A dump of the memory of before is a claim of the original's.
+    if ('memoryDump' in volume) return [];
     if (claimNameOf(volume) === undefined) return [volume];
     const claim = plan.claims.find((it) => it.volume === volume.name);
     return claim === undefined
@@ -81,6 +85,9 @@ function domainOf(
     devices: {
       ...devices,
       ...(devices?.disks && { disks: devices.disks.filter(({ name }) => volumes.has(name)) }),
+      ...(devices?.filesystems && {
+        filesystems: devices.filesystems.filter(({ name }) => volumes.has(name)),
+      }),
       ...(devices?.interfaces && { interfaces: devices.interfaces.map((it) => interfaceOf(it, identity)) }),
     },
   };

@@ -44,6 +44,21 @@ describe('the new VM', () => {
     });
   });
 
+  test('leaves the original its memory dump, its shared file systems and what KubeVirt put there', () => {
+    const found = inspection();
+    const { spec } = found.definitions.virtualMachine.spec.template;
+    spec.volumes?.push({ name: 'dump', memoryDump: { claimName: 'db-dump' } });
+    spec.volumes?.push({ name: 'shared', persistentVolumeClaim: { claimName: 'team' } });
+    Object.assign(spec, { utilityVolumes: [{ name: 'backup', claimName: 'scratch' }] });
+    Object.assign(spec.domain?.devices ?? {}, { filesystems: [{ name: 'shared', virtiofs: {} }] });
+    const asked = restore(newVM);
+    const plan = planRestore({ restore: asked, source, inspection: found, claims: new Map(), vm: undefined });
+    if ('reason' in plan) throw new Error(plan.message);
+    const text = JSON.stringify(newVm(asked, plan, found.definitions, NOW));
+    expect(text).not.toMatch(/db-dump|team|scratch|virtiofs/);
+    expect(plan.leftOut).toEqual(['volume shared: not restored, so the new VM does not have it']);
+  });
+
   test('gets a new identity, so that it can run beside the original', () => {
     const text = JSON.stringify(made('New').spec);
     expect(text).not.toMatch(/stored-uuid|effective-uuid|serial|macAddress/);
