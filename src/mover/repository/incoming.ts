@@ -89,6 +89,8 @@ function unlessMissing(error: unknown): void {
   if (!isMissing(error)) throw error;
 }
 
+/** Looks again a few times: on NFS a directory is not empty until the last write behind a file's close has come back. */
 export async function removeTree(path: string): Promise<void> {
-  await onTarget('remove', path, () => rm(path, { recursive: true, force: true }));
+  const options = { recursive: true, force: true, maxRetries: 6, retryDelay: 100 };
+  await onTarget('remove', path, () => rm(path, options));
 }
