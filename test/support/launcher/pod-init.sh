@@ -18,7 +18,9 @@ printf 'root:x:0:\nqemu:x:107:\n' >/run/group
 mount --bind /run/passwd /etc/passwd
 mount --bind /run/group /etc/group
 
-printf 'listen_tls = 0\nlisten_tcp = 0\nauth_unix_rw = "none"\nlog_outputs = "1:stderr"\n' >/run/libvirt/virtqemud.conf
+# host_uuid: else two pods are one host to libvirt, which migrates nothing to itself.
+printf 'listen_tls = 0\nlisten_tcp = 0\nauth_unix_rw = "none"\nlog_outputs = "1:stderr"\nhost_uuid = "%s"\n' \
+  "$(cat /proc/sys/kernel/random/uuid)" >/run/libvirt/virtqemud.conf
 # stdio_handler: there is no virtlogd here.
 printf '%s\n' 'user = "qemu"' 'group = "qemu"' 'dynamic_ownership = 1' 'remember_owner = 0' 'namespaces = [ ]' \
   'cgroup_controllers = [ ]' 'stdio_handler = "file"' >/run/kubevirt-private/libvirt/qemu.conf

@@ -102,7 +102,18 @@ export class StandInVm implements AsyncDisposable {
     const state = await this.state();
     if (state === 'running' || state === 'paused') throw new Error(`${this.domain} is ${state} already`);
     await this.#launcher?.end();
-    this.#launcher = await startLauncher({
+    this.#launcher = await this.anotherLauncher(pod);
+    for (const disk of this.disks) if (disk.kind === 'cbt') await createOverlay(this.launcher.initPid, disk);
+    const definition = join(this.directory, `${this.domain}.xml`);
+    await writeFile(definition, this.#domainXml());
+    await this.virsh('define', definition);
+    await this.virsh('start', this.domain);
+    this.#on = true;
+  }
+
+  /** One more launcher pod with the disks of this VM and no domain: where a migration leads. Ended by whoever made it. */
+  async anotherLauncher(pod: { readonly podUid?: string } = {}): Promise<Launcher> {
+    return startLauncher({
       ...pod,
       podsDir: this.podsDir,
       logFile: join(this.directory, `${this.domain}.log`),
@@ -112,12 +123,20 @@ export class StandInVm implements AsyncDisposable {
         ...(this.#boot === undefined ? [] : [{ directory: this.#boot, at: POD_BOOT }]),
       ],
     });
-    for (const disk of this.disks) if (disk.kind === 'cbt') await createOverlay(this.launcher.initPid, disk);
-    const definition = join(this.directory, `${this.domain}.xml`);
-    await writeFile(definition, this.#domainXml());
-    await this.virsh('define', definition);
-    await this.virsh('start', this.domain);
-    this.#on = true;
+  }
+
+  /**
+   * Moves it live, disks shared, as KubeVirt does. The pod that it leaves runs on without it, and is given back. (unsafe: that
+   * a directory of this machine is shared by the two pods is more than libvirt can know.)
+   */
+  async migrateTo(target: Launcher): Promise<Launcher> {
+    const source = this.launcher;
+    await this.whileQuiet(async () => {
+      const flags = ['--live', '--persistent', '--unsafe', '--migrateuri', 'tcp://127.0.0.1'];
+      await this.virsh('migrate', ...flags, this.domain, target.libvirtUri);
+      this.#launcher = target;
+    });
+    return source;
   }
 
   /** Stops it cleanly, so that QEMU saves its bitmaps; then the pod goes. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { ControlPlane } from '../control-plane/control-plane.ts';
-import type { StandInVm } from '../launcher/index.ts';
+import type { Launcher, StandInVm } from '../launcher/index.ts';
 import {
   launcherPod,
   launcherPodStatus,
@@ -14,6 +14,16 @@ import {
 } from '../launcher/kubevirt-objects.ts';
 
 const Created = z.object({ metadata: z.object({ name: z.string(), uid: z.string() }) });
+
+/** A live migration that has begun. */
+export interface Migration {
+  /** The pod that it leads to. */
+  readonly target: Launcher;
+  /** QEMU moves there, and the pod that it left goes away. */
+  finish(): Promise<void>;
+  /** The target goes away, and the VM stays where it is. */
+  fail(): Promise<void>;
+}
 
 /** Plays KubeVirt's part in the API server for stand-in VMs: the objects come and go as the VMs do. */
 export class KubeVirt {
@@ -55,6 +65,42 @@ export class KubeVirt {
     await this.start(vm, nodeName);
   }
 
+  /** A second launcher pod on another node, and the VMI tells that a migration there is under way. */
+  async beginMigration(vm: StandInVm, targetNode: string): Promise<Migration> {
+    const instance = await this.#read('virtualmachineinstance', vm, vm.name);
+    const source = vm.launcher.podUid;
+    const pod = await this.#create(launcherPod(vm, instance.metadata.uid, targetNode));
+    const target = await vm.anotherLauncher({ podUid: pod.metadata.uid });
+    await this.#status('pod', vm, pod.metadata.name, launcherPodStatus(new Date()));
+    const { name: targetPod, uid: targetUid } = pod.metadata;
+    // KubeVirt makes it anew for each migration; a merge patch keeps what it does not name.
+    const notYet = { completed: null, failed: null, failureReason: null, endTimestamp: null };
+    const migrationState = { ...notYet, targetNode, targetPod, startTimestamp: new Date().toISOString() };
+    await this.tell(vm, { activePods: { [targetUid]: targetNode }, migrationState });
+    const over = { completed: true, endTimestamp: new Date().toISOString() };
+    return {
+      target,
+      finish: async () => {
+        const left = await vm.migrateTo(target);
+        const activePods = { [source]: null, [targetUid]: targetNode };
+        await this.tell(vm, {
+          nodeName: targetNode,
+          evacuationNodeName: null,
+          migrationState: over,
+          activePods,
+        });
+        await left.end();
+        await this.#deletePods(vm, `kubevirt.io/nodeName!=${targetNode}`);
+      },
+      fail: async () => {
+        const failed = { ...over, failed: true, failureReason: 'the target went away' };
+        await this.tell(vm, { migrationState: failed, activePods: { [targetUid]: null } });
+        await target.end();
+        await this.#deletePods(vm, `kubevirt.io/nodeName=${targetNode}`);
+      },
+    };
+  }
+
   /** QEMU dies of SIGKILL, and KubeVirt starts the VM again in another pod. */
   async crash(vm: StandInVm, nodeName: string): Promise<void> {
     await vm.kill9();
@@ -94,12 +140,15 @@ export class KubeVirt {
   }
 
   async #forget(vm: StandInVm): Promise<void> {
-    await this.#cluster.kubectl([
-      ...['-n', vm.namespace, 'delete', 'pod', '-l', `kubevirt.io/domain=${vm.name}`],
-      ...['--force', '--grace-period=0'],
-    ]);
+    await this.#deletePods(vm);
     await this.#delete('virtualmachineinstance.kubevirt.io', vm, vm.name);
     await this.#status('virtualmachine', vm, vm.name, virtualMachineStatus(vm, 'Stopped'));
+  }
+
+  async #deletePods(vm: StandInVm, ...selectors: readonly string[]): Promise<void> {
+    const selector = [`kubevirt.io/domain=${vm.name}`, ...selectors].join();
+    const now = ['--force', '--grace-period=0'];
+    await this.#cluster.kubectl(['-n', vm.namespace, 'delete', 'pod', '-l', selector, ...now]);
   }
 
   async #create(object: object): Promise<z.infer<typeof Created>> {
