@@ -72,6 +72,7 @@ try {
     bandwidth: { perBackup: options['bandwidth-limit'], maxBackups },
     limits: {
       scratchBudgetBytes: options['scratch-budget'],
+      scratchShare: options['scratch-share'] / 100,
       scratchReserveBytes: options['scratch-reserve'],
     },
   };

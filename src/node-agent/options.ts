@@ -27,6 +27,14 @@ export const Options = z.object({
     ),
   'max-backups': Count.default(2).describe('Backups at the same time on this node.'),
   'scratch-budget': ByteCount.default(10 * 1024 ** 3).describe('Most bytes of scratch for one backup.'),
+  'scratch-share': z.coerce
+    .number()
+    .min(1)
+    .max(100)
+    .default(50)
+    .describe(
+      'The same as a share of what is free for it when there is none, in percent. The lesser counts.',
+    ),
   'scratch-reserve': ByteCount.default(512 * 1024 ** 2).describe(
     'Bytes to leave free beside the scratch files.',
   ),

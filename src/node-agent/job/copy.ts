@@ -6,7 +6,7 @@ import type { BackupResult, ProgressEvent } from '../../domain/mover-report.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
 import type { AttemptFailed } from './attempt-failed.ts';
 import type { Definitions } from '../../domain/definitions/describe.ts';
-import { guardGuest, type Wishes } from './guard.ts';
+import { guardGuest, type Watch, type Wishes } from './guard.ts';
 import { socketName } from './names.ts';
 import { plannedDisks } from './observe-parent.ts';
 import { progressOf } from './progress.ts';
@@ -28,21 +28,29 @@ export async function copy(
   const both = AbortSignal.any([signal, stop.signal]);
   const seen = new Map<string, ProgressEvent>();
   let writtenAt = 0;
+  let heardAt = attempt.now().getTime();
+  const progressAt = (now: number) =>
+    progressOf([...seen.values()], plan.disks.length, now - Date.parse(report.execution.startedAt));
   const onProgress = (event: ProgressEvent) => {
     seen.set(event.volume, event);
     const now = attempt.now().getTime();
+    heardAt = now;
     if (now - writtenAt < PROGRESS_EVERY_MS) return;
     writtenAt = now;
-    const progress = progressOf(
-      [...seen.values()],
-      plan.disks.length,
-      now - Date.parse(report.execution.startedAt),
-    );
+    const progress = progressAt(now);
     report.add({ progress }).catch((error: unknown) => log.warn({ err: error }, 'progress was not written'));
   };
   const copied = attempt.mover.backup(job, onProgress, both);
   const gaveWay: AttemptFailed[] = [];
-  const guarded = guardGuest(attempt, vm, wishes, (why) => gaveWay.push(why), both);
+  const watch: Watch = {
+    wishes,
+    copy: () => {
+      const now = attempt.now().getTime();
+      return { percent: progressAt(now).percent, silentMs: now - heardAt };
+    },
+    givesWay: (why) => gaveWay.push(why),
+  };
+  const guarded = guardGuest(attempt, vm, watch, both);
   try {
     return await Promise.race([copied, guarded]);
   } catch (error) {

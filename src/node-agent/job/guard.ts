@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type GuestVerdict, judgeGuest } from '../../domain/guest-first.ts';
+import { type CopyView, type GuestVerdict, type GuestView, judgeGuest } from '../../domain/guest-first.ts';
+import { readBlockErrors } from '../libvirt/block-errors.ts';
 import { readState } from '../libvirt/domain.ts';
 import { readJobInfo } from '../libvirt/job.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
@@ -15,6 +16,14 @@ export interface Wishes {
   readonly superseded: () => boolean;
 }
 
+export interface Watch {
+  readonly wishes: Wishes;
+  /** How far the copy is. */
+  readonly copy: () => CopyView;
+  /** Told why before the job is ended: the mover then loses its source, and that is not the reason. */
+  readonly givesWay: (why: AttemptFailed) => void;
+}
+
 /** How often the guest is looked at, in milliseconds: a full scratch file pauses it, and every second counts. */
 const LOOK_EVERY_MS = 1000;
 
@@ -22,54 +31,57 @@ const LOOK_EVERY_MS = 1000;
  * Watches over the guest until the signal aborts. When the backup must give way, the job is ended first, which frees the
  * scratch files, and then the guest runs on.
  *
- * @param givesWay told why before the job is ended: the mover then loses its source, and that is not the reason
  * @throws AttemptFailed with the reason why the backup gave way.
  */
 export async function guardGuest(
   attempt: Attempt,
   vm: RunningVm,
-  wishes: Wishes,
-  givesWay: (why: AttemptFailed) => void,
+  watch: Watch,
   signal: AbortSignal,
 ): Promise<never> {
   const wasPaused = vm.domain.pausedReason === 'ioError';
+  let scratchUsedBytes = 0;
+  const look = async (): Promise<GuestVerdict> => {
+    const seen = await see(vm, watch, wasPaused, signal);
+    const scratchGrowthBytes = Math.max(0, seen.scratchUsedBytes - scratchUsedBytes);
+    scratchUsedBytes = seen.scratchUsedBytes;
+    return judgeGuest({ ...seen, scratchGrowthBytes }, attempt.limits);
+  };
   for (;;) {
     await sleep(LOOK_EVERY_MS, undefined, { signal });
-    const verdict = await look(attempt, vm, wishes, wasPaused, signal);
+    const verdict = await look().catch((error: unknown): GuestVerdict => {
+      signal.throwIfAborted();
+      // The domain may be gone, or libvirt be starting again: the mover finds out which, from its socket.
+      attempt.log.debug({ err: error }, 'could not look at the guest');
+      return { kind: 'GoOn' };
+    });
     if (verdict.kind === 'GoOn') continue;
     const why = new AttemptFailed(verdict.reason, verdict.message);
-    givesWay(why);
+    watch.givesWay(why);
     await endJob(attempt, vm);
     throw why;
   }
 }
 
-async function look(
-  { limits, log }: Attempt,
+async function see(
   { virsh, domain, paths }: RunningVm,
-  wishes: Wishes,
+  { wishes, copy }: Watch,
   wasPaused: boolean,
   signal: AbortSignal,
-): Promise<GuestVerdict> {
-  try {
-    const state = await readState(virsh, domain.name, signal);
-    const job = await readJobInfo(virsh, domain.name, signal);
-    const disk = await statfs(paths.scratch.outside);
-    const view = {
-      paused: state.state === 'paused',
-      pausedByIoError: state.pausedReason === 'ioError',
-      wasPaused,
-      scratchUsedBytes: job.temporaryBytes,
-      scratchFreeBytes: disk.bavail * disk.bsize,
-      migrationWanted: wishes.migrationWanted(),
-      deletionWanted: wishes.deletionWanted(),
-      superseded: wishes.superseded(),
-    };
-    return judgeGuest(view, limits);
-  } catch (error) {
-    signal.throwIfAborted();
-    // The domain may be gone, or libvirt be starting again: the mover finds out which, from its socket.
-    log.debug({ err: error }, 'could not look at the guest');
-    return { kind: 'GoOn' };
-  }
+): Promise<Omit<GuestView, 'scratchGrowthBytes'>> {
+  const state = await readState(virsh, domain.name, signal);
+  const pausedByIoError = state.pausedReason === 'ioError';
+  const errors = pausedByIoError ? await readBlockErrors(virsh, domain.name, signal) : [];
+  const job = await readJobInfo(virsh, domain.name, signal);
+  const disk = await statfs(paths.scratch.outside);
+  return {
+    ...{ paused: state.state === 'paused', pausedByIoError, wasPaused },
+    disksInError: errors.map(({ target }) => target),
+    scratchUsedBytes: job.temporaryBytes,
+    scratchFreeBytes: disk.bavail * disk.bsize,
+    copy: copy(),
+    migrationWanted: wishes.migrationWanted(),
+    deletionWanted: wishes.deletionWanted(),
+    superseded: wishes.superseded(),
+  };
 }

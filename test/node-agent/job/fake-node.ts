@@ -93,7 +93,7 @@ export class FakeNode implements AsyncDisposable {
       report: reportOf(this.kube, object, work.execution),
       mover: this.mover,
       kube: this.kube,
-      limits: { scratchBudgetBytes: 2 ** 40, scratchReserveBytes: 0 },
+      limits: { scratchBudgetBytes: 2 ** 40, scratchShare: 1, scratchReserveBytes: 0 },
       bandwidthLimit: undefined,
       now: () => this.#clock(),
       log: pino({ level: 'silent' }),
