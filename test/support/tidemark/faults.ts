@@ -75,7 +75,7 @@ async function pause(send: (name: 'SIGSTOP' | 'SIGCONT') => Promise<void>): Prom
 }
 
 /** The movers of this installation that run now: there may be none. */
-async function moversOf({ programs }: Installation): Promise<readonly number[]> {
+export async function moversOf({ programs }: Installation): Promise<readonly number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name));
   const lines = await Promise.all(
     pids.map(async (pid) => [Number(pid), await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')]),
@@ -85,7 +85,8 @@ async function moversOf({ programs }: Installation): Promise<readonly number[]> 
     .map(([pid]) => pid);
 }
 
-function signal(pids: readonly number[], name: NodeJS.Signals): void {
+/** Signals processes; one that has ended meanwhile is fine. */
+export function signal(pids: readonly number[], name: NodeJS.Signals): void {
   for (const pid of pids) {
     try {
       process.kill(pid, name);

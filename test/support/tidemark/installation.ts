@@ -5,7 +5,7 @@ import { programs } from '../../../hack/build/programs.ts';
 import { VMBackup } from '../../../src/crds/vmbackup.ts';
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
 import { onNode, type TokenOptions } from '../control-plane/token.ts';
-import { inNodeNamespace, type ScratchDirectory, scratchDirectory } from '../launcher/index.ts';
+import { inNodeNamespace, run, type ScratchDirectory, scratchDirectory } from '../launcher/index.ts';
 import { eventually, KubeVirt } from './kubevirt.ts';
 import { type Program, startProgram } from './program.ts';
 
@@ -53,6 +53,8 @@ export interface InstallationOptions {
   readonly repository?: string;
   /** More nodes, each with an agent of its own. */
   readonly otherNodes?: readonly string[];
+  /** Size of the file system that the pods are on, scratch files included; the machine's own when left out. */
+  readonly podsBytes?: number;
   /** Extra flags for the node agents. */
   readonly agentFlags?: readonly string[];
   /** Told what happens, step by step. */
@@ -70,6 +72,10 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
   const podsDir = join(scratch.path, 'pods');
   const repository = options.repository ?? join(scratch.path, 'repository');
   for (const path of [podsDir, repository]) await mkdir(path, { recursive: true });
+  if (options.podsBytes !== undefined) {
+    await run(['mount', '-t', 'tmpfs', '-o', `size=${options.podsBytes}`, 'tmpfs', podsDir]);
+    building.defer(async () => void (await run(['umount', podsDir])));
+  }
 
   say('kube-apiserver, etcd and kube-controller-manager');
   const cluster = building.use(await startControlPlane({ controllerManager: true }));
