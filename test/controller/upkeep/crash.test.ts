@@ -1,0 +1,148 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { namespaces } from '../../../src/crds/core.ts';
+import { type VMBackup, vmBackups } from '../../../src/crds/vmbackup.ts';
+import { vmBackupRepositories } from '../../../src/crds/vmbackuprepository.ts';
+import { reconcileDeletion } from '../../../src/controller/deletion/reconcile.ts';
+import { reconcileUpkeep } from '../../../src/controller/upkeep/reconcile.ts';
+import { DATA_FINALIZER, DELETE_WITH_ANNOTATION, SYNC_ANNOTATION } from '../../../src/domain/labels.ts';
+import { temporaryDirectory } from '../../mover/support/backup-rig.ts';
+import { StoredChain } from '../../mover/support/stored-chain.ts';
+import { SmallCluster, type Stored } from './small-cluster.ts';
+
+/** The controller is killed at every write it makes, before and after its effect; the next one must come to the same end. */
+
+const VM = 'c/shop/db-1';
+const quiet = new AbortController().signal;
+const options = { clusterId: 'c', image: 'tidemark', namespace: 'tidemark-system' };
+/** More looks than either life needs. */
+const LOOKS = 60;
+
+interface End {
+  readonly objects: readonly unknown[];
+  readonly directories: readonly string[];
+  readonly writes: number;
+}
+
+/** Lives a story to its end; the controller is killed once, at that write. */
+async function live(prepare: (cluster: SmallCluster) => void, crash?: SmallCluster['crash']): Promise<End> {
+  using directory = temporaryDirectory();
+  const chain = new StoredChain(join(directory.path, VM));
+  for (const cluster of [0, 1, 2]) await chain.add(1024 * 1024, new Map([[cluster, 1]]));
+  const cluster = new SmallCluster(directory.path);
+  cluster.put(namespaces, { metadata: { name: 'shop', uid: 'shop' } });
+  cluster.put(vmBackupRepositories, repository());
+  prepare(cluster);
+  cluster.crash = crash;
+  let now = Date.parse('2026-11-23T18:01:00Z');
+  for (let look = 0; look < LOOKS; look++) {
+    now += 30_000;
+    await lookOnce(cluster, now).catch((error: unknown) => {
+      if (!(error instanceof Error && error.message.startsWith('killed'))) throw error;
+    });
+  }
+  return {
+    objects: cluster.list(vmBackups).map(withoutVersion),
+    directories: readdirSync(join(directory.path, VM)).sort(),
+    writes: cluster.writes,
+  };
+}
+
+async function lookOnce({ kube, caches }: SmallCluster, now: number): Promise<void> {
+  const clock = { now: () => now, after: () => () => {} };
+  const recorder = { record: () => {}, settled: async () => {} };
+  const tools = { kube, clock, recorder };
+  const writer = { fieldManager: 'tidemark-controller', fields: ['conditions', 'phase'] } as const;
+  for (const backup of caches.backups.list(({ metadata }) => metadata.deletionTimestamp !== undefined)) {
+    await reconcileDeletion(caches, 'c', tools, backup, writer, quiet);
+  }
+  await reconcileUpkeep(caches, options, tools, 'nas', quiet);
+}
+
+function repository(): Stored {
+  return {
+    metadata: {
+      name: 'nas',
+      uid: 'nas-uid',
+      creationTimestamp: '2026-11-23T18:00:00Z',
+      annotations: { [SYNC_ANNOTATION]: 'now' },
+    },
+    spec: { local: { path: '/srv' }, allowedNamespaces: ['*'] },
+    status: { conditions: [condition('Ready', 'True')] },
+  };
+}
+
+function condition(type: string, status: string) {
+  return { type, status, reason: type, message: '.', lastTransitionTime: '2026-11-23T18:00:00Z' };
+}
+
+function withoutVersion({ metadata, ...rest }: Stored): unknown {
+  const { resourceVersion: _, ...others } = metadata;
+  return { metadata: others, ...rest };
+}
+
+/** The three objects of the chain, the first of which is deleted together with the whole chain. */
+function wholeChain(cluster: SmallCluster): void {
+  for (const [position, name] of ['b000', 'b001', 'b002'].entries()) {
+    const isFirst = position === 0;
+    const parentPath = isFirst ? undefined : `${VM}/b00${position - 1}`;
+    cluster.put(vmBackups, {
+      metadata: {
+        ...{ name, namespace: 'shop', uid: `uid-of-${name}`, creationTimestamp: '2026-11-23T10:00:00Z' },
+        ...(isFirst && {
+          deletionTimestamp: '2026-11-23T18:00:00Z',
+          finalizers: [DATA_FINALIZER],
+          annotations: { [DELETE_WITH_ANNOTATION]: 'Chain' },
+        }),
+      },
+      spec: { vmName: 'db', repository: 'nas', ...(isFirst && { deletionPolicy: 'Delete' }) },
+      status: statusOf(name, position, parentPath),
+    });
+  }
+}
+
+function statusOf(name: string, position: number, parentPath: string | undefined) {
+  const type = position === 0 ? ('Full' as const) : ('Incremental' as const);
+  const at = '2026-11-23T10:00:01Z';
+  const disk = { volume: 'vda', type, reason: 'So' };
+  return {
+    chain: { id: 'chain', position },
+    plan: {
+      ...{ attempt: 1, vmUid: 'vm-uid', nodeName: 'n', type, reason: 'So', message: '.' },
+      ...{ chain: { id: 'chain', position }, bitmap: `backup-${position}`, path: `${VM}/${name}` },
+      disks: [{ ...disk, parentPath }],
+    },
+    execution: {
+      attempt: 1,
+      agent: 'n',
+      startedAt: at,
+      completedAt: at,
+      disks: [{ ...disk, tracked: true }],
+    },
+  } satisfies Partial<VMBackup['status']>;
+}
+
+describe.each([
+  ['import', () => {}, { objects: 3, directories: ['b000', 'b001', 'b002'] }],
+  ['deletion of a whole chain', wholeChain, { objects: 0, directories: [] }],
+] as const)('%s', async (_, prepare, expected) => {
+  const undisturbed = await live(prepare);
+
+  test('comes to its end', () => {
+    const { objects, directories } = undisturbed;
+    expect({ objects: objects.length, directories }).toEqual(expected);
+  });
+
+  const points = Array.from({ length: undisturbed.writes }, (_, index) => index + 1);
+  test.each(points.flatMap((at) => [[at, 'before'] as const, [at, 'after'] as const]))(
+    'comes to the same end when the controller is killed at write %i, %s its effect',
+    async (at, when) => {
+      const { objects, directories } = await live(prepare, { at, when });
+      expect({ objects, directories }).toEqual({
+        objects: undisturbed.objects,
+        directories: undisturbed.directories,
+      });
+    },
+  );
+});
