@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { jobs } from '../../src/crds/core.ts';
 import { virtualMachineInstances } from '../../src/crds/kubevirt.ts';
 import { type VMBackup, vmBackups } from '../../src/crds/vmbackup.ts';
 import { type VMBackupSchedule, vmBackupSchedules } from '../../src/crds/vmbackupschedule.ts';
+import { vmRestores } from '../../src/crds/vmrestore.ts';
 import { NAMESPACE, NODE, READY, Rig } from './controller-rig.ts';
 
 const never = new AbortController().signal;
@@ -250,6 +252,39 @@ describe('a schedule', () => {
     const { status } = await scheduleThat('asleep', says('Suspended'));
     expect(status).not.toHaveProperty('nextScheduleTime');
     expect(await children('asleep')).toEqual([]);
+  });
+});
+
+describe('a restore', () => {
+  const claims = { prefix: 'back-' };
+  const asked = async (name: string, backupName: string) => {
+    await rig.create(vmRestores, name, { source: { backupName }, target: { claims } }, NAMESPACE);
+    return await rig.until('what it does', async () => {
+      const found = await rig.get(vmRestores, name, NAMESPACE);
+      return found.status?.conditions === undefined ? undefined : found;
+    });
+  };
+
+  test('of a backup that nobody knows says so, and waits', async () => {
+    const { status } = await asked('lost', 'never-made');
+    expect(status?.conditions).toMatchObject([
+      { type: 'Stalled', status: 'True', reason: 'BackupNotFound' },
+      { type: 'Ready', status: 'False' },
+    ]);
+  });
+
+  test('begins with a Job that looks at the backup, and has no credentials', async () => {
+    const source = (await rig.admin.list(vmBackups, { namespace: NAMESPACE }, never)).find(
+      ({ status }) => status?.phase === 'Succeeded',
+    );
+    await asked('back', source?.metadata.name ?? '');
+    const made = await rig.until('the Job', async () =>
+      (await rig.admin.list(jobs, { namespace: NAMESPACE }, never)).at(0),
+    );
+    const raw = await rig.cluster.kubectl(['-n', NAMESPACE, 'get', 'job', made.metadata.name, '-o', 'json']);
+    expect(raw).toContain('"automountServiceAccountToken": false');
+    expect(raw).toContain('"--definitions"');
+    await rig.admin.delete(vmRestores, { namespace: NAMESPACE, name: 'back' }, {}, never);
   });
 });
 

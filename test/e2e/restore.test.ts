@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VMRestore, type VMRestoreStatus } from '../../src/crds/vmrestore.ts';
 import { type Kubelet, startKubelet } from '../support/kubelet/kubelet.ts';
@@ -175,6 +176,22 @@ describe('a restore by object', () => {
     expect(await ended('patient')).toMatchObject({ phase: 'Succeeded' });
   });
 
+  test('goes on where it was, however often the controller is killed', async () => {
+    await restore('stubborn', { target: { newVM: { name: 'db-5' } } });
+    const phases = new Set<string>();
+    for (let life = 0; life < 40 && !phases.has('Succeeded'); life++) {
+      // Each life lasts a little longer than the last, so that every step is somebody's last.
+      await sleep(500 + 150 * life);
+      phases.add((await read('stubborn')).status?.phase ?? 'Pending');
+      await tidemark.controller.kill('SIGKILL');
+      await tidemark.startController();
+    }
+    expect(await ended('stubborn')).toMatchObject({ phase: 'Succeeded' });
+    for (const volume of ['root', 'data']) await expectHeld(`db-5-${volume}`, incremental, volume);
+    const jobs = await tidemark.cluster.kubectl(['-n', NAMESPACE, 'get', 'jobs', '-o', 'name']);
+    expect(jobs).toBe('');
+  });
+
   test('fails in words when a claim is too small for its disk, and takes back what it made', async () => {
     const before = await claims();
     const small = kubelet.claimDirectory(NAMESPACE, 'small-root');
@@ -207,10 +224,12 @@ describe('a restore by object', () => {
     expect(failure?.message).toContain('exceeded quota: tight');
   });
 
-  test('into a second, empty cluster needs the repository, its administrator, and nothing else', async () => {
+  test('into a second, empty cluster and another namespace needs the repository, its administrator, and nothing else', async () => {
     await using elsewhere = await installTidemark({ repository: tidemark.repository });
     const { cluster, directory, programs } = elsewhere;
     await using other = await startKubelet({ cluster, nodeName: NODE, directory, programs });
+    const namespace = 'revived';
+    await cluster.kubectl(['create', 'namespace', namespace]);
     const path = full.backup.status?.plan?.path ?? '';
     const spec = {
       source: { repositoryPath: { repository: 'nas', path } },
@@ -219,24 +238,27 @@ describe('a restore by object', () => {
       verifyFirst: true,
     };
     const head = { apiVersion: 'backup.tidemark.dev/v1alpha1', kind: 'VMRestore' };
-    await elsewhere.apply({ ...head, metadata: { name: 'disaster', namespace: NAMESPACE }, spec });
+    await elsewhere.apply({ ...head, metadata: { name: 'disaster', namespace }, spec });
     const get = async (kind: string, name: string): Promise<unknown> =>
-      JSON.parse(await cluster.kubectl(['-n', NAMESPACE, 'get', kind, name, '-o', 'json']));
+      JSON.parse(await cluster.kubectl(['-n', namespace, 'get', kind, name, '-o', 'json']));
     const status = async (): Promise<VMRestoreStatus | undefined> =>
       VMRestore.parse(await get('tmr', 'disaster')).status;
-    await eventually('that it is not granted', async () =>
-      (await status())?.conditions?.find(({ reason }) => reason === 'RestoreNotGranted'),
-    );
+    const waitsFor = (wanted: string) =>
+      eventually(wanted, async () => (await status())?.conditions?.find(({ reason }) => reason === wanted));
+    const administrator = (change: object) =>
+      cluster.kubectl(['patch', 'tmrepo', 'nas', '--type=merge', '-p', JSON.stringify({ spec: change })]);
+    await waitsFor('NamespaceNotAllowed');
+    await administrator({ allowedNamespaces: [namespace] });
+    await waitsFor('RestoreNotGranted');
     const [clusterID = ''] = path.split('/');
-    const grant = { spec: { restoreGrants: [{ clusterID, from: NAMESPACE, into: NAMESPACE }] } };
-    await cluster.kubectl(['patch', 'tmrepo', 'nas', '--type=merge', '-p', JSON.stringify(grant)]);
+    await administrator({ restoreGrants: [{ clusterID, from: NAMESPACE, into: namespace }] });
     const over = await eventually('the end', async () => {
       const found = await status();
       return found?.completedAt === undefined ? undefined : found;
     });
     expect(over).toMatchObject({ phase: 'Succeeded', plan: { vmName: 'db' } });
     for (const volume of ['root', 'data']) {
-      const image = join(other.claimDirectory(NAMESPACE, `db-${volume}`), 'disk.img');
+      const image = join(other.claimDirectory(namespace, `db-${volume}`), 'disk.img');
       await run(['cmp', image, full.held.get(volume)?.file ?? '']);
     }
     expect(JSON.stringify(await get('virtualmachine', 'db'))).toContain(vm.uuid);
@@ -320,6 +342,25 @@ describe('a restore by object', () => {
     const status = await ended('damaged');
     expect(status).toMatchObject({ phase: 'Failed', failure: { reason: 'BackupDataDamaged' } });
     expect(status.failure?.message).toContain('root.qcow2');
+    await eventually('nothing is left', async () =>
+      (await claims()).join() === before.join() ? true : undefined,
+    );
+  });
+
+  test('in place of a damaged chain gives the VM back its disks of today, and starts it again', async () => {
+    const before = await claims();
+    const { spec } = (await object('virtualmachine', 'db')) as { spec: object };
+    await restore('back-in-vain', { target: { inPlace: { vmName: 'db', stopVM: true } } });
+    await eventually('the wish to halt', async () => {
+      const now = (await object('virtualmachine', 'db')) as { spec: { runStrategy: string } };
+      return now.spec.runStrategy === 'Halted' ? true : undefined;
+    });
+    await tidemark.kubevirt.stop(vm);
+    expect(await ended('back-in-vain')).toMatchObject({
+      phase: 'Failed',
+      failure: { reason: 'BackupDataDamaged' },
+    });
+    expect(await object('virtualmachine', 'db')).toMatchObject({ spec });
     await eventually('nothing is left', async () =>
       (await claims()).join() === before.join() ? true : undefined,
     );
