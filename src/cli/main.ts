@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `kubectl tidemark`: how VMs are protected, why each backup is what it is, and a backup now. */
+/** `kubectl tidemark`: how VMs are protected, why each backup is what it is, a backup now, and the way back. */
 import process from 'node:process';
 import { runCli } from './run.ts';
 

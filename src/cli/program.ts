@@ -4,6 +4,7 @@ import { backup } from './commands/backup.ts';
 import { completion } from './commands/completion.ts';
 import { protect } from './commands/protect.ts';
 import { report } from './commands/report.ts';
+import { restore } from './commands/restore.ts';
 import { status } from './commands/status.ts';
 import { tree } from './commands/tree.ts';
 import { why } from './commands/why.ts';
@@ -28,6 +29,7 @@ export function program(session: Session): CommandUnknownOpts {
     tree(session),
     why(session),
     backup(session),
+    restore(session),
     protect(session),
     report(session),
     completion(session),

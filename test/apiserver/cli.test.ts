@@ -6,6 +6,7 @@ import { virtualMachines } from '../../src/crds/kubevirt.ts';
 import { type Execution, type VMBackup, vmBackups, type VMBackupStatus } from '../../src/crds/vmbackup.ts';
 import { vmBackupRepositories } from '../../src/crds/vmbackuprepository.ts';
 import { vmBackupSchedules } from '../../src/crds/vmbackupschedule.ts';
+import { type VMRestore, vmRestores } from '../../src/crds/vmrestore.ts';
 import { scheduledLabels } from '../../src/domain/labels.ts';
 import type { Kube } from '../../src/kube/client.ts';
 import { connectKube } from '../../src/kube/connect.ts';
@@ -26,7 +27,7 @@ let owner: string;
 /** May read all of it everywhere. */
 let operator: string;
 let stranger: string;
-/** May make VMBackups in the namespace `yard`, and see all repositories. */
+/** May make VMBackups and VMRestores in the namespace `yard`, and see all repositories. */
 let maker: string;
 
 interface Ended {
@@ -80,7 +81,8 @@ async function users(): Promise<void> {
   owner = await cluster.kubeconfigFor({ user: 'owner' });
   operator = await cluster.kubeconfigFor({ user: 'operator' });
   stranger = await cluster.kubeconfigFor({ user: 'stranger' });
-  const make = ['--verb=create,get,list', '--resource=vmbackups.backup.tidemark.dev'];
+  const made = 'vmbackups.backup.tidemark.dev,vmrestores.backup.tidemark.dev';
+  const make = ['--verb=create,get,list', `--resource=${made}`];
   await cluster.kubectl(['-n', 'yard', 'create', 'role', 'maker', ...make]);
   await cluster.kubectl(['-n', 'yard', 'create', 'rolebinding', 'maker', '--role=maker', '--user=maker']);
   await cluster.kubectl([
@@ -287,6 +289,64 @@ describe('backup', () => {
       /^kubectl tidemark: Cannot create VMBackup shop\/db-\d{8}-\d{6}: .*forbidden.*\n$/,
     );
     expect(code).toBe(1);
+  });
+});
+
+describe('restore', () => {
+  const from = ['--from', 'nas:cluster/shop/db-1a2b3c4d/20261123T020000Z-5e6f7a8b'];
+
+  /** Plays the controller for a VMRestore that is about to be made: it ends with this condition. */
+  async function end(name: string, type: string, phase: 'Succeeded' | 'Failed'): Promise<VMRestore> {
+    const ref = { namespace: 'yard', name };
+    const made = async () => await admin.list(vmRestores, { namespace: 'yard' }, never);
+    await until(`there is ${name}`, async () =>
+      (await made()).some(({ metadata }) => metadata.name === name),
+    );
+    const now = at(3600);
+    const said = { type, status: 'True', reason: 'Told', message: 'It is over.', lastTransitionTime: now };
+    const status = { conditions: [said], phase, completedAt: now };
+    return await admin.applyStatus(vmRestores, ref, status, { fieldManager: 'test' }, never);
+  }
+
+  test('creates a VMRestore, and waits for its end', async () => {
+    const running = tidemark(maker, 'restore', ...from, '--to', 'db', '-n', 'yard', '--name', 'anew', '-w');
+    const { spec } = await end('anew', 'Ready', 'Succeeded');
+    expect(spec).toMatchObject({
+      source: { repositoryPath: { repository: 'nas' } },
+      target: { newVM: { name: 'db', runStrategy: 'Halted', identity: 'New' } },
+    });
+    const { code, stdout, stderr } = await running;
+    expect(stdout).toBe('vmrestore.backup.tidemark.dev/anew created\n');
+    expect(stderr).toMatch(/^(waits for the controller\n)?It is over\.\n$/);
+    expect(code).toBe(0);
+  });
+
+  test('ends with 1 when the restore that it waits for fails', async () => {
+    const running = tidemark(maker, 'restore', ...from, '--disks', '-n', 'yard', '--name', 'in-vain', '-w');
+    await end('in-vain', 'Stalled', 'Failed');
+    const { code, stderr } = await running;
+    expect(stderr).toMatch(/Told: It is over\.\n$/);
+    expect(code).toBe(1);
+  });
+
+  test('with -o writes what the API server takes, and makes nothing', async () => {
+    const { code, stdout } = await tidemark(owner, 'restore', 'good', '--in-place', '--stop', '-o', 'yaml');
+    expect(parse(stdout)).toMatchObject({ spec: { target: { inPlace: { vmName: 'db', stopVM: true } } } });
+    await cluster.kubectl(['create', '--dry-run=server', '-f', '-'], { stdin: stdout });
+    expect(await admin.list(vmRestores, { namespace }, never)).toEqual([]);
+    expect(code).toBe(0);
+  });
+
+  test.each([
+    ['without a source', ['--disks'], 2, 'say what to restore'],
+    ['without a target', ['good'], 2, 'say where it goes'],
+    ['of a backup that is not there', ['nope', '--disks'], 1, "There is no VMBackup 'nope'"],
+    ['by a user who may only read', ['good', '--disks'], 1, 'forbidden'],
+  ])('%s is refused in one line', async (_, args, code, message) => {
+    const ended = await tidemark(owner, 'restore', ...args);
+    expect(ended).toMatchObject({ code, stdout: '' });
+    expect(ended.stderr).toMatch(/^kubectl tidemark: [^\n]+\n$/);
+    expect(ended.stderr).toContain(message);
   });
 });
 

@@ -86,9 +86,21 @@ describe('a restore by object', () => {
   }
 
   test('to claims alone gives each volume a claim of its own, byte for byte', async () => {
-    await restore('disks', { target: { claims: { prefix: 'back-' } } });
-    const status = await ended('disks');
-    expect(status).toMatchObject({ phase: 'Succeeded', percent: 100 });
+    const asked = [
+      'restore',
+      'incremental',
+      '--disks',
+      '--prefix',
+      'back-',
+      '--storage-class',
+      STORAGE_CLASS,
+    ];
+    const { stderr } = await run([
+      ...tidemark.cli,
+      ...['-n', NAMESPACE, ...asked, '--name', 'disks', '--wait'],
+    ]);
+    expect(stderr).toContain('Restored 48.0Mi: root to claim back-root, data to claim back-data');
+    expect((await read('disks')).status).toMatchObject({ phase: 'Succeeded', percent: 100 });
     for (const volume of ['root', 'data']) await expectHeld(`back-${volume}`, incremental, volume);
     const jobs = await tidemark.cluster.kubectl(['-n', NAMESPACE, 'get', 'jobs', '-o', 'name']);
     expect(jobs).toBe('');

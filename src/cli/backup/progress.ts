@@ -1,11 +1,8 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
-import { humanSize } from '../../domain/columns.ts';
 import { gaveWay } from '../../domain/gave-way.ts';
 import { standingOf } from '../../domain/standing.ts';
-import { span } from '../screen/span.ts';
+import { barOf } from '../screen/bar.ts';
 import type { Styled } from '../screen/style.ts';
-
-const BAR_WIDTH = 24;
 
 /** Where a backup stands, in a line: what it waits for, a bar while it copies, or how it ended. */
 export function progressLine(backup: VMBackup): Styled {
@@ -36,20 +33,4 @@ export function progressLine(backup: VMBackup): Styled {
     case 'Failed':
       return { text: `${standing.why.reason}: ${standing.why.message}`, tone: 'bad' };
   }
-}
-
-interface Progress {
-  readonly percent: number;
-  readonly doneBytes: number;
-  readonly totalBytes: number;
-  readonly bytesPerSecond?: number | undefined;
-}
-
-function barOf({ percent, doneBytes, totalBytes, bytesPerSecond }: Progress): string {
-  const full = Math.round((percent / 100) * BAR_WIDTH);
-  const bar = '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full);
-  const amount = `${humanSize(doneBytes)} of ${humanSize(totalBytes)}`;
-  if (bytesPerSecond === undefined || bytesPerSecond === 0) return `${bar} ${percent}%  ${amount}`;
-  const leftMs = ((totalBytes - doneBytes) / bytesPerSecond) * 1000;
-  return `${bar} ${percent}%  ${amount}, ${humanSize(bytesPerSecond)}/s, ${span(leftMs)} left`;
 }

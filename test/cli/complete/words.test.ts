@@ -17,6 +17,8 @@ test.each([
   [['completion', 'z'], { words: ['zsh'] }],
   [['tree', ''], { words: [], argument: 'vm' }],
   [['why', '-n', 'shop', 'x'], { words: [], argument: 'backup' }],
+  [['restore', '--dis'], { words: ['--disks'] }],
+  [['restore', '--disks', ''], { words: [], argument: 'backup' }],
   [['protect', 'a', 'b', ''], { words: [], argument: 'vms' }],
   [['tree', 'db', ''], { words: [] }],
   [['backup', '--name', ''], { words: [] }],

@@ -1,0 +1,36 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Terminal } from '../terminal.ts';
+import { LiveLine } from './live-line.ts';
+import type { Painter, Styled } from './style.ts';
+
+const LOOK_AGAIN_MS = 1000;
+
+/** Something that comes on by itself, and that one can look at again and again. */
+export interface Watched<T> {
+  readonly first: T;
+  readonly again: () => Promise<T>;
+  /** Where it stands, in a line. */
+  readonly line: (seen: T) => Styled;
+  readonly isOver: (seen: T) => boolean;
+  /** What to tell someone who does not want to wait any longer. */
+  readonly goesOn: string;
+}
+
+/** Shows how something comes on until it is over, and returns it as it is then. Stopping to wait stops nothing but that. */
+export async function watchUntilOver<T>(
+  { first, again, line, isOver, goesOn }: Watched<T>,
+  { terminal, paint }: { readonly terminal: Terminal; readonly paint: Painter },
+): Promise<T> {
+  const live = new LiveLine(terminal.stderr);
+  try {
+    for (let seen = first; ; seen = await again()) {
+      live.show(paint(line(seen)));
+      if (isOver(seen)) return seen;
+      await sleep(LOOK_AGAIN_MS, undefined, { signal: terminal.signal }).catch((cause: unknown) => {
+        throw new Error(`stopped waiting; ${goesOn}`, { cause });
+      });
+    }
+  } finally {
+    live.end();
+  }
+}
