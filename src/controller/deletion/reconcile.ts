@@ -78,6 +78,7 @@ export async function observeDeletion(
   return {
     backup,
     siblings: caches.views.backupsOfVm(within(namespace, backup.spec.vmName)),
+    restores: caches.restores.list(({ status }) => status?.completedAt === undefined),
     namespaceDeleted: await isDeleted(kube, namespace ?? '', signal),
     repository: caches.repositories.get({ name: backup.spec.repository }),
     clusterId,

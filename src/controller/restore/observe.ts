@@ -21,7 +21,8 @@ export async function observeRestore(
   const { namespace, uid } = restore.metadata;
   const { backupName, repositoryPath } = restore.spec.source;
   const backup = backupName === undefined ? undefined : caches.backups.get({ namespace, name: backupName });
-  const repositoryName = backup?.spec.repository ?? repositoryPath?.repository;
+  const repositoryName =
+    restore.status?.plan?.repository ?? backup?.spec.repository ?? repositoryPath?.repository;
   const { newVM, inPlace } = restore.spec.target;
   const vmName = newVM?.name ?? inPlace?.vmName;
   const ours = caches.jobs.list(

@@ -1,6 +1,8 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
+import type { VMRestore } from '../../crds/vmrestore.ts';
 import { DATA_FINALIZER, DELETE_WITH_ANNOTATION } from '../labels.ts';
+import { isReadBy } from '../restore/reads.ts';
 import { notMountableByJobs } from '../job/not-mountable.ts';
 import { isUnderWay, standingOf } from '../standing.ts';
 import { clip, type Why } from '../why.ts';
@@ -14,6 +16,8 @@ export interface DeletionWorld {
   readonly backup: VMBackup;
   /** VMBackups of the same VM. */
   readonly siblings: readonly VMBackup[];
+  /** VMRestores that are not over. */
+  readonly restores: readonly VMRestore[];
   /** Whether its namespace is being deleted, or gone. */
   readonly namespaceDeleted: boolean;
   readonly repository: VMBackupRepository | undefined;
@@ -53,6 +57,7 @@ const whyRelease: readonly Check[] = [retained, namespaceDeleted, takenByAnother
 const whyWait: readonly Check[] = [
   held,
   backupRunning,
+  beingRestored,
   familyHeld,
   repositoryNotFound,
   repositoryNotMountable,
@@ -151,6 +156,16 @@ function familyHeld(world: DeletionWorld): Why | undefined {
 function backupRunning({ backup }: DeletionWorld, now: number): Why | undefined {
   if (!isUnderWay(standingOf(backup)) || now - deletedAt(backup) > AGENT_GRACE_MS) return undefined;
   return { reason: 'BackupRunning', message: 'The node agent ends the running backup first.' };
+}
+
+/** A restore that lost its source half-way would be for nothing, and so may be the only good copy. */
+function beingRestored({ backup, siblings, restores }: DeletionWorld): Why | undefined {
+  const needed = [backup, ...descendantsOf(backup, siblings)];
+  const reader = restores.find((restore) => needed.some((it) => isReadBy(it, restore)));
+  if (reader === undefined) return undefined;
+  const { namespace = '', name } = reader.metadata;
+  const message = `VMRestore ${namespace}/${name} reads it: the data goes when that is over. It waits for you? kubectl describe tmr -n ${namespace} ${name}`;
+  return { reason: 'BeingRestored', message };
 }
 
 function repositoryNotFound({ backup, repository }: DeletionWorld): Why | undefined {

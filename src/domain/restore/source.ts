@@ -43,6 +43,8 @@ export function sourceOf(question: SourceQuestion): RestoreSource | Why {
 
 function pathOf({ restore, backup }: SourceQuestion): string | Why {
   const { backupName, repositoryPath } = restore.spec.source;
+  // The object may go while its data is read (deletionPolicy: Retain): the plan knows where that is.
+  if (restore.status?.plan !== undefined) return restore.status.plan.path;
   if (backupName === undefined) return repositoryPath?.path ?? '';
   if (backup === undefined) {
     const message = `There is no VMBackup '${backupName}' in this namespace: name one that 'kubectl get tmb' shows, or give source.repositoryPath.`;
@@ -56,7 +58,11 @@ function pathOf({ restore, backup }: SourceQuestion): string | Why {
 
 function repositoryMissing({ repository, restore, backup }: SourceQuestion): Why | undefined {
   if (repository !== undefined) return undefined;
-  const name = backup?.spec.repository ?? restore.spec.source.repositoryPath?.repository ?? '';
+  const name =
+    restore.status?.plan?.repository ??
+    backup?.spec.repository ??
+    restore.spec.source.repositoryPath?.repository ??
+    '';
   return {
     reason: 'RepositoryNotFound',
     message: `There is no VMBackupRepository '${name}': 'kubectl get tmrepo' lists them.`,

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { jobs, namespaces, type Pod } from '../../../src/crds/core.ts';
 import { vmBackups } from '../../../src/crds/vmbackup.ts';
 import { vmBackupRepositories } from '../../../src/crds/vmbackuprepository.ts';
+import { vmRestores } from '../../../src/crds/vmrestore.ts';
 import type { Caches } from '../../../src/controller/caches.ts';
 import { REPOSITORY_PATH } from '../../../src/domain/job/mover-pod.ts';
 import type { JsonPatch, Kube, NewObject } from '../../../src/kube/client.ts';
@@ -90,6 +91,7 @@ export class SmallCluster {
   readonly caches = {
     backups: this.#cache(vmBackups),
     repositories: this.#cache(vmBackupRepositories),
+    restores: this.#cache(vmRestores),
     jobs: this.#cache(jobs),
     jobPods: { list: (where: (pod: Pod) => boolean) => this.list(jobs).map(podOf).filter(where) },
     views: { backupsOfVm: () => this.list(vmBackups).map((each) => vmBackups.parse(each)) },

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { VMBackup } from '../../../src/crds/vmbackup.ts';
+import type { VMRestore } from '../../../src/crds/vmrestore.ts';
 import {
   decideDeletion,
   type DeletionWorld,
@@ -8,6 +9,7 @@ import {
   SWEEP_AGAIN_MS,
 } from '../../../src/domain/deletion/decide-deletion.ts';
 import { DATA_FINALIZER, DELETE_WITH_ANNOTATION } from '../../../src/domain/labels.ts';
+import { claimsOnly, restore } from '../restore/builders.ts';
 import { ago, backup, execution, goodBackup, NOW, plan, repository } from '../builders.ts';
 
 interface Link {
@@ -48,6 +50,7 @@ function deletion(subject: VMBackup, changes: Partial<DeletionWorld> = {}): Dele
   return {
     backup: subject,
     siblings: [],
+    restores: [],
     namespaceDeleted: false,
     repository: repository(),
     clusterId: 'c',
@@ -280,4 +283,36 @@ test('property: what a sweep may take never has a live descendant, whatever the 
       }
     }),
   );
+});
+
+describe('a backup that a restore reads', () => {
+  const base = link('base', { deleted: true });
+  const next = link('next', { on: 'base', deleted: true });
+  const siblings = [base, next];
+  const reading = (source: VMRestore['spec']['source'], status?: VMRestore['status']) =>
+    restore(claimsOnly, { source }, status);
+  const at = { repository: 'nas', path: next.status?.plan?.path ?? '' };
+  const over = { completedAt: ago(5) };
+
+  test.each<[string, VMRestore]>([
+    ['by name', reading({ backupName: 'next' })],
+    ['by path', reading({ repositoryPath: at })],
+    [
+      'by plan, whatever bears its name now',
+      reading({ backupName: 'gone' }, { plan: { ...at, claims: [] } }),
+    ],
+  ])('%s, keeps its data and that of all it stands on', (_, reader) => {
+    for (const backup of siblings)
+      expect(decide(deletion(backup, { siblings, restores: [reader] }))).toMatchObject({
+        kind: 'Wait',
+        why: { reason: 'BeingRestored', message: expect.stringContaining('VMRestore shop/r reads it') },
+      });
+  });
+
+  test('is swept once that is over, and one beside it at any time', () => {
+    const others = [reading({ backupName: 'next' }, over), reading({ backupName: 'other' })];
+    expect(decide(deletion(next, { siblings, restores: others })).kind).toBe('Sweep');
+    const ofBase = [reading({ backupName: 'base' })];
+    expect(decide(deletion(next, { siblings, restores: ofBase })).kind).toBe('Sweep');
+  });
 });

@@ -24,6 +24,17 @@ describe('the source of a restore', () => {
       repository(),
       PATH,
     ],
+    [
+      'what the plan names, when the object is gone',
+      restore(
+        claimsOnly,
+        { source: { backupName: 'b' } },
+        { plan: { repository: 'nas', path: PATH, claims: [] } },
+      ),
+      undefined,
+      repository(),
+      PATH,
+    ],
     ['another cluster, granted', byPath(foreign), undefined, granting({ clusterID: 'other' }), foreign],
     ['any cluster, granted', byPath(foreign), undefined, granting({ clusterID: '*' }), foreign],
     ['another namespace, granted', byPath(ofYard), undefined, granting({ from: 'yard' }), ofYard],
