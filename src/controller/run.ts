@@ -6,6 +6,8 @@ import type { Caches } from './caches.ts';
 import type { Tools } from './report.ts';
 import { reconcileRetention, retentionSources } from './retention/reconcile.ts';
 import { reconcileRepository, repositorySources } from './repository/reconcile.ts';
+import { reconcileOffline } from './offline/reconcile.ts';
+import { offlineSources } from './offline/wake.ts';
 import { reconcileRestore, type RestoreOptions } from './restore/reconcile.ts';
 import { restoreSources } from './restore/wake.ts';
 import { reconcileSchedule } from './schedule/reconcile.ts';
@@ -51,6 +53,11 @@ export async function runControllers(
       name: 'upkeep',
       sources: upkeepSources(caches),
       reconcile: (key, signal) => reconcileUpkeep(caches, options, tools, key, signal),
+    },
+    {
+      name: 'offline',
+      sources: offlineSources(caches),
+      reconcile: (key, signal) => reconcileOffline(caches, options, tools, key, signal),
     },
     {
       name: 'restore',

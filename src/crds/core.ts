@@ -72,6 +72,7 @@ export const events = kindOf({ apiVersion: 'v1', kind: 'Event', plural: 'events'
 
 export const PersistentVolumeClaim = z.object({
   metadata: ObjectMeta,
+  spec: z.object({ volumeMode: z.string().optional() }).optional(),
   status: z.object({ phase: z.string().optional() }).optional(),
 });
 export type PersistentVolumeClaim = z.infer<typeof PersistentVolumeClaim>;

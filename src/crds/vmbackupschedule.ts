@@ -13,7 +13,7 @@ import {
 } from './api.ts';
 import { Conditions } from './conditions.ts';
 import { RetentionSpec, RetentionStatus } from './retention.ts';
-import { BackupSettings } from './vmbackup.ts';
+import { BackupSettings } from './backup-settings.ts';
 
 const LabelSelector = z
   .object({

@@ -1,4 +1,6 @@
+import type { Plan } from '../crds/vmbackup.ts';
 import type { Agent } from './agent-report.ts';
+import { isStillRight } from './executor.ts';
 import { gaveWay, givenWayBefore } from './gave-way.ts';
 import {
   ATTEMPT_FAILED,
@@ -9,7 +11,7 @@ import {
   standingOf,
 } from './standing.ts';
 import type { Why } from './why.ts';
-import { runningOn, type World } from './world.ts';
+import type { World } from './world.ts';
 
 /** What to do with a backup now, as far as its attempts go. */
 export type NextStep =
@@ -82,21 +84,30 @@ export function retryDelayMs(attempts: number, firstMs = FIRST_RETRY_MS): number
 function ofAssigned(world: World, standing: Extract<Standing, { kind: 'Assigned' }>): NextStep {
   const { plan } = standing;
   const sameVm = plan.vmUid === world.vm?.metadata.uid;
-  if (sameVm && runningOn(world.vmi) === plan.nodeName) return { kind: 'InProgress', standing };
-  const message = sameVm
-    ? `The VM left node '${plan.nodeName}' before the agent there began.`
-    : 'The VM was made anew before its backup began.';
-  const abandoned: Why = { reason: sameVm ? 'VMMoved' : 'VMReplaced', message };
+  if (sameVm && isStillRight(plan, world)) return { kind: 'InProgress', standing };
+  if (!sameVm)
+    return again(plan, { reason: 'VMReplaced', message: 'The VM was made anew before its backup began.' });
+  if (plan.job !== undefined) return again(plan, VM_STARTED);
+  const message = `The VM left node '${plan.nodeName}' before the agent there began.`;
+  return again(plan, { reason: 'VMMoved', message });
+}
+
+const VM_STARTED: Why = { reason: 'VMStarted', message: 'The VM was started, and its Job gave way.' };
+
+/** Nothing failed: the world changed. */
+function again(plan: Plan, abandoned: Why): NextStep {
   return { kind: 'Attempt', attempt: plan.attempt + 1, failedAttempts: plan.failedAttempts ?? 0, abandoned };
 }
 
 /** An agent that restarts goes on with its work. One whose node is gone never will. */
-function ofRunning(
-  { agents, backup }: World,
-  standing: Extract<Standing, { kind: 'Running' }>,
-  now: number,
-): NextStep {
+function ofRunning(world: World, standing: Extract<Standing, { kind: 'Running' }>, now: number): NextStep {
   const { plan, execution } = standing;
+  const { agents, backup } = world;
+  // A Job gives way to a VM that starts; its own end is seen by whoever watches it.
+  if (plan.job !== undefined) {
+    if (isStillRight(plan, world)) return { kind: 'InProgress', standing };
+    return again(plan, VM_STARTED);
+  }
   const heard = Math.max(lastSeen(agents, plan.nodeName), Date.parse(execution.startedAt) || 0);
   if (now - heard <= AGENT_LOST_MS) return { kind: 'InProgress', standing };
   const why: Why = {

@@ -1,4 +1,4 @@
-import type { BackupSettings } from '../crds/vmbackup.ts';
+import type { BackupSettings } from '../crds/backup-settings.ts';
 import type { BackupJobInput } from './mover-job.ts';
 
 /** zstd's own default, and QEMU's. */

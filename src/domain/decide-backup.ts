@@ -1,10 +1,11 @@
 import type { Plan, VMBackup } from '../crds/vmbackup.ts';
 import { type NextStep, nextStep, waitingSince } from './attempt.ts';
 import { isPatient, type Obstacle, obstacleOf } from './gates.ts';
+import { executorFor, tellExecutor } from './executor.ts';
 import { planAttempt } from './plan.ts';
 import type { Standing } from './standing.ts';
 import { clip, type Why } from './why.ts';
-import { runningOn, type World } from './world.ts';
+import type { World } from './world.ts';
 
 /**
  * What is to be done with one VMBackup now. `abandoned`: why the attempt before is over, if its agent does not say so itself.
@@ -65,12 +66,12 @@ function ofAttempt(
     return decision.kind === 'Failed' ? { ...decision, abandoned } : decision;
   }
   const vmUid = world.vm?.metadata.uid;
-  const nodeName = runningOn(world.vmi);
+  const place = executorFor(world, step.attempt);
   // The gates have passed both; this only tells the compiler.
-  if (vmUid === undefined || nodeName === undefined) {
-    throw new Error('unreachable: the gates let a VM through that is not there or does not run');
+  if (vmUid === undefined || place === undefined) {
+    throw new Error('unreachable: the gates let a VM through that is not there, or that starts or stops');
   }
-  return { kind: 'Plan', plan: planAttempt(world, { ...step, vmUid, nodeName }, now), abandoned };
+  return { kind: 'Plan', plan: planAttempt(world, { ...step, vmUid, ...place }, now), abandoned };
 }
 
 function ofInProgress(
@@ -81,7 +82,7 @@ function ofInProgress(
   if (standing.kind === 'Running') {
     return { kind: 'InProgress', standing, afterMs: IN_PROGRESS_LOOK_AGAIN_MS };
   }
-  const message = `The agent on node '${standing.plan.nodeName}' has not taken it up: check its pod and its logs.`;
+  const message = `${tellExecutor(standing.plan)} has not taken it up: check its pod and its logs.`;
   const left = msLeft(world, now);
   if (left <= 0) {
     const abandoned = { reason: 'NodeAgentSilent', message };

@@ -2,6 +2,7 @@ import type { BackupType, ExecutedDisk, Plan } from '../crds/vmbackup.ts';
 
 /** Why a disk gets a full on the node although an incremental was planned. Ordered by how early the chain broke. */
 export type FallbackReason =
+  | 'VMStopped'
   | 'DiskNotTracked'
   | 'CheckpointLost'
   | 'BitmapMissing'
@@ -14,8 +15,11 @@ export interface ObservedDisk {
   readonly volume: string;
   /** False for an image that cannot hold a bitmap (raw without overlay) or is read-only. */
   readonly trackable: boolean;
-  /** The parent's bitmap on this disk; `unknown` when no parent was planned and nobody looked. */
-  readonly bitmap: 'usable' | 'missing' | 'inconsistent' | 'unknown';
+  /**
+   * The parent's bitmap on this disk; `unknown` when no parent was planned and nobody looked, `unreachable` when the VM is stopped and
+   * KubeVirt's overlay of the disk is not there.
+   */
+  readonly bitmap: 'usable' | 'missing' | 'inconsistent' | 'unknown' | 'unreachable';
   /** The parent's image of this disk in the repository. */
   readonly parentData: 'good' | 'missing' | 'damaged' | 'unknown';
 }
@@ -47,6 +51,7 @@ const CHECKS: readonly {
   readonly reason: FallbackReason;
   readonly holds: (disk: ObservedDisk) => boolean;
 }[] = [
+  { reason: 'VMStopped', holds: (disk) => disk.bitmap === 'unreachable' },
   { reason: 'DiskNotTracked', holds: (disk) => !disk.trackable },
   { reason: 'BitmapMissing', holds: (disk) => disk.bitmap === 'missing' },
   { reason: 'BitmapInconsistent', holds: (disk) => disk.bitmap === 'inconsistent' },
@@ -56,6 +61,8 @@ const CHECKS: readonly {
 ];
 
 const SENTENCES: Readonly<Record<FallbackReason, string>> = {
+  VMStopped:
+    "the VM is stopped, and KubeVirt's overlay with the disk's bitmap was not found on its state claim",
   DiskNotTracked: 'the disk image cannot hold a bitmap (no changed block tracking)',
   CheckpointLost: "libvirt's checkpoint of the parent could not be found or redefined",
   BitmapMissing: "the parent's bitmap is not on the disk any more, as after a crash of QEMU",

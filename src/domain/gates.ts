@@ -1,11 +1,12 @@
 import { admit } from './admission/admit.ts';
 import { QUEUED } from './admission/contender.ts';
 import { ANOTHER_RUNS, firstInLine } from './line.ts';
+import { notMountableByJobs } from './job/not-mountable.ts';
 import { ordinal } from './ordinal.ts';
 import { chooseVolumes, unknownVolumes } from './volumes.ts';
 import type { Why } from './why.ts';
 import { windowAt } from './window.ts';
-import { runningOn, volumesOf, type World } from './world.ts';
+import { isStopped, runningOn, volumesOf, type World } from './world.ts';
 
 /** Reason of a backup that waits for its window to open. */
 const OUTSIDE_WINDOW = 'OutsideWindow';
@@ -36,6 +37,7 @@ const gates: readonly Gate[] = [
   repositoryNotReady,
   anotherBackupRunning,
   vmNotRunning,
+  jobCannotMount,
   migrationRunning,
   kubeVirtBackupRunning,
   volumeNotFound,
@@ -144,12 +146,19 @@ function anotherBackupRunning(world: World): Obstacle | undefined {
   return passing(ANOTHER_RUNS, message);
 }
 
-function vmNotRunning({ vmi, backup }: World): Obstacle | undefined {
+function vmNotRunning(world: World): Obstacle | undefined {
+  const { vmi, backup } = world;
   if (runningOn(vmi) !== undefined) return undefined;
+  if (isStopped(world) && backup.spec.whenStopped === 'Backup') return undefined;
   const phase =
     vmi === undefined ? 'it has no instance' : `its instance is ${vmi.status?.phase ?? 'not scheduled'}`;
-  const message = `VirtualMachine '${backup.spec.vmName}' does not run (${phase}), and only running VMs can be backed up yet: start it.`;
+  const message = `VirtualMachine '${backup.spec.vmName}' does not run (${phase}): it is starting or stopping, or spec.whenStopped is Skip.`;
   return passing('VMNotRunning', message);
+}
+
+function jobCannotMount(world: World): Obstacle | undefined {
+  const why = isStopped(world) ? notMountableByJobs(world.repository) : undefined;
+  return why && passing(why.reason, `The VM is stopped. ${why.message}`);
 }
 
 function migrationRunning({ vmi }: World): Obstacle | undefined {
@@ -185,7 +194,9 @@ function volumeNotFound(world: World): Obstacle | undefined {
   return person('NothingToBackUp', message);
 }
 
-function nodeAgentMissing({ vmi, agents }: World): Obstacle | undefined {
+function nodeAgentMissing(world: World): Obstacle | undefined {
+  const { vmi, agents } = world;
+  if (isStopped(world)) return undefined;
   const node = runningOn(vmi);
   if (agents.some(({ alive, nodeName }) => alive && nodeName === node)) return undefined;
   const message = `No node agent gives a sign of life on node '${node ?? ''}', where the VM runs: check the DaemonSet's pod there.`;

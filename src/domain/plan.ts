@@ -2,6 +2,7 @@ import type { Plan } from '../crds/vmbackup.ts';
 import { nextBitmapName } from './bitmap-name.ts';
 import { bitmapsOf, newestGood } from './chain.ts';
 import { damageOf } from './damage.ts';
+import type { Executor } from './executor.ts';
 import { decideType } from './full-or-incremental.ts';
 import { backupPath } from './names.ts';
 import { obsoleteBitmaps } from './obsolete-bitmaps.ts';
@@ -11,14 +12,12 @@ import { clip } from './why.ts';
 import { volumesOf, type World } from './world.ts';
 
 /** Which attempt is planned, for whom and where. */
-export interface PlannedAttempt {
+export interface PlannedAttempt extends Executor {
   /** Counts from 1; higher than every attempt before, so that a late agent of an earlier one is known by it. */
   readonly attempt: number;
   readonly failedAttempts: number;
   /** UID of the VM that is there. */
   readonly vmUid: string;
-  /** The node where the VM runs. */
-  readonly nodeName: string;
 }
 
 /**
@@ -45,6 +44,7 @@ export function planAttempt(world: World, planned: PlannedAttempt, now: number):
     failedAttempts: planned.failedAttempts,
     vmUid: planned.vmUid,
     nodeName: planned.nodeName,
+    ...(planned.job !== undefined && { job: planned.job }),
     type: decision.type,
     reason: decision.reason,
     message: clip(decision.message),

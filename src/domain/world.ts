@@ -27,6 +27,11 @@ export function runningOn(vmi: VirtualMachineInstance | undefined): string | und
   return vmi.status.nodeName;
 }
 
+/** Whether the VM is there and has no instance: nobody uses its disks. One that starts or stops has an instance. */
+export function isStopped({ vm, vmi }: Pick<World, 'vm' | 'vmi'>): boolean {
+  return vm !== undefined && vm.metadata.deletionTimestamp === undefined && vmi === undefined;
+}
+
 /** The volumes of the VM as it runs; a volume that was plugged in is only there. */
 export function volumesOf({ vm, vmi }: Pick<World, 'vm' | 'vmi'>): readonly Volume[] {
   return vmi?.spec?.volumes ?? vm?.spec.template.spec.volumes ?? [];

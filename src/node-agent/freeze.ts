@@ -1,5 +1,6 @@
 import type { VirtualMachineInstance } from '../crds/kubevirt.ts';
-import type { BackupSettings, Execution } from '../crds/vmbackup.ts';
+import type { BackupSettings } from '../crds/backup-settings.ts';
+import type { Execution } from '../crds/vmbackup.ts';
 import type { Kube } from '../kube/client.ts';
 
 type Policy = BackupSettings['quiesce'];

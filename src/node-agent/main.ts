@@ -40,7 +40,7 @@ const events = startRecorder(
   signal,
 );
 const limits = { copyStallMs: options['stall-seconds'] * 1000, answerMs: options['answer-seconds'] * 1000 };
-const mover = moverCommand(import.meta.url);
+const mover = moverCommand();
 const places = { mountPoint: options['mount-point'], mountedBelow: options['mounted-below'] };
 const moverOf = ({ metadata, spec }: VMBackupRepository) =>
   moverAt(

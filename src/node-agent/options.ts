@@ -67,7 +67,8 @@ export function parseOptions(args: readonly string[]): Options {
 }
 
 /** How a mover is started: the bundle beside ours, or the source when we run unbuilt. */
-export function moverCommand(self: string): readonly string[] {
+export function moverCommand(): readonly string[] {
+  const self = import.meta.url;
   const file = self.endsWith('.ts') ? '../mover/main.ts' : './mover.js';
   return [process.execPath, fileURLToPath(new URL(file, self))];
 }

@@ -20,6 +20,7 @@ export function schedule(name: string, changes: Partial<VMBackupScheduleSpec> = 
         quiesce: 'IfAvailable',
         backoffLimit: 3,
         startDeadlineSeconds: 3600,
+        whenStopped: 'Backup',
         priority: 0,
       },
       ...choice,

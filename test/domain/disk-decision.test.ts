@@ -36,6 +36,7 @@ describe('what each disk gets on the node', () => {
 
   test.each([
     ['DiskNotTracked', { trackable: false }],
+    ['VMStopped', { trackable: false, bitmap: 'unreachable' }],
     ['BitmapMissing', { bitmap: 'missing' }],
     ['BitmapInconsistent', { bitmap: 'inconsistent' }],
     ['CheckpointLost', { bitmap: 'unknown' }],

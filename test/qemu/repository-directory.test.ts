@@ -12,7 +12,7 @@ import { probeRepository } from '../../src/node-agent/repository/report.ts';
  * What an agent asks of any repository, on a plain directory and on local file systems with the faults that NFS has in
  * nfs.test.ts: full, read-only, not there. The mounts are the agent's own, in a mount namespace of their own.
  */
-const MOVER = moverCommand(new URL('../../src/node-agent/main.ts', import.meta.url).href);
+const MOVER = moverCommand();
 const LIMITS = { copyStallMs: 20_000, answerMs: 20_000 };
 const DEADLINE_MS = 15_000;
 const { signal } = new AbortController();

@@ -1,5 +1,6 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
 import { gaveWay } from '../../domain/gave-way.ts';
+import { tellExecutor } from '../../domain/executor.ts';
 import { standingOf } from '../../domain/standing.ts';
 import { barOf } from '../screen/bar.ts';
 import type { Styled } from '../screen/style.ts';
@@ -14,7 +15,7 @@ export function progressLine(backup: VMBackup): Styled {
     }
     case 'Assigned':
       return {
-        text: `${standing.plan.type} (${standing.plan.reason}), waits for the agent on ${standing.plan.nodeName}`,
+        text: `${standing.plan.type} (${standing.plan.reason}), waits for ${tellExecutor(standing.plan).replace(/^The /, 'the ')}`,
       };
     case 'Running': {
       const { progress } = standing.execution;

@@ -1,5 +1,6 @@
 import type { ExecutedDisk, Execution, Plan, PlannedDisk, VMBackup } from '../../crds/vmbackup.ts';
 import { humanSize } from '../../domain/columns.ts';
+import { tellExecutor } from '../../domain/executor.ts';
 import { currentExecution, hasSucceeded, outcomeOf } from '../../domain/outcome.ts';
 import { inWords } from './reasons.ts';
 import type { Section } from './section.ts';
@@ -36,7 +37,7 @@ function typeLines(plan: Plan, execution: Execution | undefined, uid: string): r
     ...(parent && plan.parent
       ? [`Builds on VMBackup ${plan.parent.name}; bitmap ${plan.parent.bitmap} tells what changed since.`]
       : []),
-    `Decided for attempt ${plan.attempt} on node ${plan.nodeName}${earlierFailures(plan)}.`,
+    `Decided for attempt ${plan.attempt}, carried out by ${tellExecutor(plan).replace(/^The /, 'the ')}${earlierFailures(plan)}.`,
   ];
 }
 

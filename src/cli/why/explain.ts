@@ -3,6 +3,7 @@ import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import { humanSize, secondsOf, storedBytes } from '../../domain/columns.ts';
 import { gaveWay } from '../../domain/gave-way.ts';
 import { SCHEDULE_LABEL } from '../../domain/labels.ts';
+import { tellExecutor } from '../../domain/executor.ts';
 import { type Standing, standingOf } from '../../domain/standing.ts';
 import { ago } from '../screen/span.ts';
 import { dataSections } from './data.ts';
@@ -45,7 +46,7 @@ function standingLines(standing: Standing, now: number): readonly string[] {
     case 'New':
       return ['It has not been planned yet.'];
     case 'Assigned':
-      return [`Planned for node ${standing.plan.nodeName}; the agent there has not begun.`];
+      return [`${tellExecutor(standing.plan)} has not begun.`];
     case 'Running': {
       const { agent, startedAt, progress } = standing.execution;
       const done = progress === undefined ? '' : `, ${progress.percent}% done`;

@@ -27,6 +27,7 @@ const sentences: Readonly<Record<PlannedReason | FallbackReason, string>> = {
   ClaimNotFound: 'its PersistentVolumeClaim was not found, so nothing proved that it is the same disk',
   DiskReplaced: 'it stands on another PersistentVolumeClaim than in the parent backup',
   ChangedSinceParent: 'only what changed since the parent backup',
+  VMStopped: "the VM was stopped, and KubeVirt's overlay with the disk's bitmap was not found",
   DiskNotTracked: 'the disk has no bitmap that tells what changed (no changed block tracking)',
   CheckpointLost: "libvirt's checkpoint of the parent could not be found or redefined",
   BitmapMissing: "the parent's bitmap was not on the disk any more, as after a crash of QEMU",

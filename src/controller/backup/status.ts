@@ -3,6 +3,7 @@ import { attemptRecords } from '../../domain/attempt-records.ts';
 import { humanSize, secondsOf, storedBytes } from '../../domain/columns.ts';
 import { type BackupDecision, waitingSinceAfter } from '../../domain/decide-backup.ts';
 import { type Outcome, outcomeOf } from '../../domain/outcome.ts';
+import { tellExecutor } from '../../domain/executor.ts';
 import { clip } from '../../domain/why.ts';
 import { conditionsFor, type Desired } from '../../kube/conditions.ts';
 
@@ -54,12 +55,19 @@ function reconciling(reason: string, message: string): Desired {
 }
 
 /** A plan in a sentence. */
-export function tellPlan({ attempt, type, reason, message, nodeName }: Plan): string {
-  return `Attempt ${attempt}, ${type} (${reason}), waits for the agent on node '${nodeName}'. ${message}`;
+export function tellPlan(plan: Plan): string {
+  const { attempt, type, reason, message } = plan;
+  return `Attempt ${attempt}, ${type} (${reason}), waits for ${lower(tellExecutor(plan))}. ${message}`;
 }
 
-function tellRunning({ attempt, nodeName }: Plan): string {
-  return `Attempt ${attempt} runs on node '${nodeName}'.`;
+function tellRunning(plan: Plan): string {
+  const where =
+    plan.job === undefined ? `on node '${plan.nodeName}'` : `as Job '${plan.job}', for the VM is stopped`;
+  return `Attempt ${plan.attempt} runs ${where}.`;
+}
+
+function lower(sentence: string): string {
+  return sentence.replace(/^The /, 'the ');
 }
 
 /** A success in a sentence. */

@@ -1,5 +1,5 @@
 import { type PlannedClaim, type VMRestore, vmRestores } from '../../crds/vmrestore.ts';
-import { DISK_PATH, type MoverJob, REPOSITORY_PATH, targetPath } from '../../domain/job/mover-pod.ts';
+import { diskPath, mountedDisk, type MoverJob, REPOSITORY_PATH } from '../../domain/job/mover-pod.ts';
 import {
   checkJobName,
   forgetJobName,
@@ -11,6 +11,7 @@ import type { RestoreSource } from '../../domain/restore/source.ts';
 
 /** Where KubeVirt keeps the overlays in the claim with a VM's state. Source: kubevirt, pkg/storage/cbt; seen on v1.9. */
 const OVERLAYS = 'cbt';
+const STATE_PATH = '/mnt/state';
 
 /** Looks whether all is there, and tells what the VM was. */
 export function checkJob(restore: VMRestore, source: RestoreSource, image: string): MoverJob {
@@ -32,12 +33,13 @@ export function writeJob(
   claim: PlannedClaim,
 ): MoverJob {
   const from = ['restore', '--from', directoryOf(source), '--volume', claim.volume];
-  const args = [...from, '--to', targetPath(claim), '--overwrite', '--json'];
+  const disk = mountedDisk(claim.volume, claim);
+  const args = [...from, '--to', diskPath(disk), '--overwrite', '--json'];
   return {
     ...common(restore, source, image),
     name: writeJobName(restore, claim.volume),
     args,
-    disk: claim,
+    claims: [disk],
   };
 }
 
@@ -52,13 +54,17 @@ export function forgetJob(
   return {
     ...common(restore, source, image),
     name: forgetJobName(restore, claimName),
-    args: ['forget-changes', `${DISK_PATH}/${OVERLAYS}`, ...volumes, '--json'],
-    disk: { claimName, volumeMode: 'Filesystem' },
+    args: ['forget-changes', `${STATE_PATH}/${OVERLAYS}`, ...volumes, '--json'],
+    claims: [{ name: 'state', claimName, volumeMode: 'Filesystem', path: STATE_PATH }],
   };
 }
 
 /** It sees the backups of one namespace, and cannot change them. */
-function common(restore: VMRestore, { repository, path }: RestoreSource, image: string) {
+function common(
+  restore: VMRestore,
+  { repository, path }: RestoreSource,
+  image: string,
+): Omit<MoverJob, 'name' | 'args'> {
   const { namespace = '', name, uid } = restore.metadata;
   const [cluster, from] = path.split('/');
   return {
@@ -66,10 +72,13 @@ function common(restore: VMRestore, { repository, path }: RestoreSource, image: 
     labels: restoreLabels(restore),
     owner: { apiVersion: vmRestores.apiVersion, kind: vmRestores.kind, name, uid },
     image,
+    program: 'mover',
+    retries: 2,
+    claims: [],
     repository: { spec: repository.spec, subdirectory: `${cluster}/${from}`, readOnly: true },
   };
 }
 
 function directoryOf({ path }: RestoreSource): string {
-  return `${REPOSITORY_PATH}/${path.split('/').slice(2).join('/')}`;
+  return `${REPOSITORY_PATH}/${path}`;
 }

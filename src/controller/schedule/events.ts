@@ -52,6 +52,7 @@ function runEvents(run: Run, vms: number, refused: readonly string[]): readonly 
     ...(run.begins && (count > 0 || run.rest !== undefined) ? [started] : []),
     ...(run.tooLate.length > 0 ? [tooLate(run.tooLate)] : []),
     ...(run.leftOut.length > 0 ? [backupStillRunning(run.leftOut)] : []),
+    ...(run.stopped.length > 0 ? [leftOutStopped(run.stopped)] : []),
     ...refused.map((name) =>
       warning(
         'NameTaken',
@@ -68,6 +69,13 @@ function tooLate(vms: readonly string[]): Event {
     'StartingDeadlineExceeded',
     `Left out of this run, because their time had passed by more than startingDeadlineSeconds: ${names}${more}.`,
   );
+}
+
+function leftOutStopped(vms: readonly string[]): Event {
+  const names = vms.slice(0, 10).join(', ');
+  const more = vms.length > 10 ? ` and ${vms.length - 10} more` : '';
+  const note = `Left out of this run, because they do not run and whenStopped is Skip: ${names}${more}.`;
+  return { type: 'Normal', reason: 'VMStopped', action: 'Schedule', note };
 }
 
 function backupStillRunning(leftOut: readonly LeftOut[]): Event {

@@ -2,6 +2,7 @@ import type { VMBackupSchedule } from '../../crds/vmbackupschedule.ts';
 import { labelValue } from '../../domain/labels.ts';
 import { decideSchedule, type ScheduleWorld } from '../../domain/schedule/decide-run.ts';
 import { excessBackups, type HistoryQuestion } from '../../domain/schedule/history.ts';
+import { isStopped } from '../../domain/world.ts';
 import { conditionOf } from '../../kube/conditions.ts';
 import { Again, Done, type Outcome, Stalled } from '../../kube/outcome.ts';
 import type { StatusWriter } from '../../kube/status.ts';
@@ -58,11 +59,14 @@ export async function reconcileSchedule(
   return Number.isFinite(next) ? Again(next - tools.clock.now()) : Done();
 }
 
-function observeSchedule({ views }: Caches, schedule: VMBackupSchedule): ScheduleWorld {
+function observeSchedule({ views, vmis }: Caches, schedule: VMBackupSchedule): ScheduleWorld {
   const { namespace, name } = schedule.metadata;
   return {
     schedule,
-    vms: views.vmsIn(namespace ?? ''),
+    vms: views.vmsIn(namespace ?? '').map((vm) => ({
+      metadata: vm.metadata,
+      isStopped: isStopped({ vm, vmi: vmis.get(vm.metadata) }),
+    })),
     children: views.backupsOfSchedule(within(namespace, labelValue(name))),
   };
 }

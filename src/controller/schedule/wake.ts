@@ -25,5 +25,7 @@ export function scheduleSources(caches: Caches): readonly Source[] {
       if (before && after && isDeepStrictEqual(before.labels, after.labels)) return [];
       return schedulesIn((after ?? before)?.namespace).map((schedule) => keyOf(schedule.metadata));
     }),
+    // Which VMs run must be known before the first slot is judged; who starts or stops in between is no reason to look.
+    watching(caches.vmis, () => []),
   ];
 }

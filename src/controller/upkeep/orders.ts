@@ -83,7 +83,10 @@ export function upkeepJob(
     labels: { [REPOSITORY_LABEL]: metadata.uid },
     owner: { apiVersion, kind, name: metadata.name, uid: metadata.uid },
     image,
+    program: 'mover',
     args,
+    retries: 2,
+    claims: [],
     repository: { spec, subdirectory: '', readOnly: work !== 'Sweep' },
     user: REPOSITORY_OWNER,
   };

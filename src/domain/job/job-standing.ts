@@ -8,7 +8,12 @@ export type JobStanding =
   | { readonly kind: 'Absent' }
   /** Its pod has not begun. */
   | { readonly kind: 'Waiting'; readonly why: Why }
-  | { readonly kind: 'Running'; readonly progress: ProgressEvent | undefined }
+  | {
+      readonly kind: 'Running';
+      readonly progress: ProgressEvent | undefined;
+      /** Of its log. */
+      readonly lastLine: string | undefined;
+    }
   | { readonly kind: 'Succeeded' }
   | { readonly kind: 'Failed'; readonly why: Why };
 
@@ -46,7 +51,8 @@ export function jobStanding({ job, pods, lastLine }: ObservedJob): JobStanding {
     if (STAYS.test(why.reason)) return { kind: 'Failed', why };
     return { kind: 'Waiting', why: { ...why, message: clip(`It is tried again after: ${why.message}`) } };
   }
-  if (containerOf(pod)?.running !== undefined) return { kind: 'Running', progress: progressOf(lastLine) };
+  if (containerOf(pod)?.running !== undefined)
+    return { kind: 'Running', progress: progressOf(lastLine), lastLine };
   return { kind: 'Waiting', why: waitingFor(job, pod) };
 }
 

@@ -1,8 +1,10 @@
 import type { VMBackupRepositorySpec } from '../../crds/vmbackuprepository.ts';
+import { fitName } from '../short-hash.ts';
 
 /**
- * The Job that runs one command of the mover where no agent is needed: a restore, a check, a deletion. Its pod holds no credentials and
- * no capabilities; what it is to do stands in its arguments, and what came of it in its exit code and the last line of its log.
+ * The Job that runs one program of ours where no agent is needed: a restore, a check, the backup of a stopped VM. Its pod holds no
+ * credentials and no capabilities; what it is to do stands in its arguments and environment, and what came of it in its exit code and
+ * the last line of its log.
  */
 export interface MoverJob {
   readonly namespace: string;
@@ -12,11 +14,14 @@ export interface MoverJob {
   /** Whose work it is: the Job goes with it. */
   readonly owner: OwnerReference;
   readonly image: string;
-  /** For the mover, without the program. */
+  /** Which of the image's programs. */
+  readonly program: 'mover' | 'offline-backup';
   readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** How often a pod that failed is tried again by the Job itself. */
+  readonly retries: number;
   readonly repository: MountedRepository;
-  /** The claim that is written to, or none. */
-  readonly disk?: MountedDisk;
+  readonly claims: readonly MountedClaim[];
   /** The user that the agents write the repository as, for work that removes what they wrote. KubeVirt's QEMU if left out. */
   readonly user?: number;
 }
@@ -28,17 +33,21 @@ export interface OwnerReference {
   readonly uid: string;
 }
 
-/** The part of a repository that a Job sees. */
+/** The part of a repository that a Job sees, at the same place below {@link REPOSITORY_PATH} as below the repository's root. */
 export interface MountedRepository {
   readonly spec: VMBackupRepositorySpec;
-  /** Below its root; '' is all of it. */
+  /** Below its root: the directory of one namespace; empty for all of it. */
   readonly subdirectory: string;
   readonly readOnly: boolean;
 }
 
-export interface MountedDisk {
+/** A claim in the pod's namespace, and where the pod sees it: a directory, or a device. */
+export interface MountedClaim {
+  /** Of the pod's volume. */
+  readonly name: string;
   readonly claimName: string;
   readonly volumeMode: 'Filesystem' | 'Block';
+  readonly path: string;
 }
 
 /** On every Job of ours and on its pods. */
@@ -47,13 +56,10 @@ export const MOVER_LABELS = {
   'app.kubernetes.io/component': 'mover',
 } as const;
 
-/** Where the pod sees the repository, or the part of it. */
+/** Where the pod sees the repository, or its part of it. */
 export const REPOSITORY_PATH = '/mnt/repository';
-/** Where the pod sees a claim with a file system; KubeVirt keeps the disk in the file `disk.img`. */
-export const DISK_PATH = '/mnt/disk';
-/** Where the pod sees a claim that is a block device. */
-export const DEVICE_PATH = '/dev/disk';
-
+/** Where the pod may write what nobody needs afterwards. */
+export const SCRATCH_PATH = '/mnt/scratch';
 /** KubeVirt's QEMU runs as this user and group, so that disks must be theirs. */
 const QEMU = 107;
 /** Of the files in the repository: the node agent writes them with this group. */
@@ -61,9 +67,18 @@ const REPOSITORY_GROUP = 0;
 /** Of the files in the repository: the node agent writes them as this user. */
 export const REPOSITORY_OWNER = 0;
 
-/** The path that a restore writes to. */
-export function targetPath({ volumeMode }: Pick<MountedDisk, 'volumeMode'>): string {
-  return volumeMode === 'Block' ? DEVICE_PATH : `${DISK_PATH}/disk.img`;
+/** A disk's claim, mounted: KubeVirt keeps the disk in the file `disk.img`, or it is the device itself. */
+export function mountedDisk(
+  volume: string,
+  { claimName, volumeMode }: Pick<MountedClaim, 'claimName' | 'volumeMode'>,
+): MountedClaim {
+  const path = volumeMode === 'Block' ? `/dev/disk-${volume}` : `/mnt/disks/${volume}`;
+  return { name: fitName(`disk-${volume}`, 63), claimName, volumeMode, path };
+}
+
+/** The disk in a claim that is mounted so. */
+export function diskPath({ volumeMode, path }: MountedClaim): string {
+  return volumeMode === 'Block' ? path : `${path}/disk.img`;
 }
 
 /** The Job, as the API server takes it. */
@@ -87,7 +102,7 @@ export function moverJob(job: MoverJob): {
     },
     spec: {
       // A pod that is lost with its node is tried again; the mover begins anew where nothing was committed.
-      backoffLimit: 2,
+      backoffLimit: job.retries,
       // What is wrong with the data or the command stays wrong.
       podFailurePolicy: {
         rules: [
@@ -99,12 +114,15 @@ export function moverJob(job: MoverJob): {
   };
 }
 
-function podSpec({ image, args, repository, disk, user = QEMU }: MoverJob): object {
-  const isBlock = disk?.volumeMode === 'Block';
+function podSpec({ image, program, args, env = {}, repository, claims, user = QEMU }: MoverJob): object {
+  const directories = claims.filter(({ volumeMode }) => volumeMode === 'Filesystem');
+  const devices = claims.filter(({ volumeMode }) => volumeMode === 'Block');
   return {
     restartPolicy: 'Never',
     automountServiceAccountToken: false,
     enableServiceLinks: false,
+    // A VM that starts must not wait for us.
+    terminationGracePeriodSeconds: 5,
     securityContext: {
       runAsNonRoot: user !== REPOSITORY_OWNER,
       runAsUser: user,
@@ -119,34 +137,56 @@ function podSpec({ image, args, repository, disk, user = QEMU }: MoverJob): obje
       {
         name: 'mover',
         image,
-        command: ['node', 'dist/mover.js'],
+        command: ['node', `dist/${program}.js`],
         args: [...args],
-        // The mover says what went wrong in the last line of its log, as JSON.
+        env: [
+          { name: 'HOME', value: SCRATCH_PATH },
+          ...Object.entries(env).map(([name, value]) => ({ name, value })),
+        ],
+        // The program says what went wrong in the last line of its log, as JSON.
         terminationMessagePolicy: 'FallbackToLogsOnError',
         securityContext: {
           allowPrivilegeEscalation: false,
           readOnlyRootFilesystem: true,
           capabilities: { drop: ['ALL'] },
         },
-        resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+        resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '1Gi' } },
         volumeMounts: [
-          { name: 'repository', mountPath: REPOSITORY_PATH, readOnly: repository.readOnly },
-          ...(disk && !isBlock ? [{ name: 'disk', mountPath: DISK_PATH }] : []),
+          { name: 'scratch', mountPath: SCRATCH_PATH },
+          ...repositoryMounts(repository),
+          ...directories.map(({ name, path }) => ({ name, mountPath: path })),
         ],
-        ...(isBlock && { volumeDevices: [{ name: 'disk', devicePath: DEVICE_PATH }] }),
+        volumeDevices: devices.map(({ name, path }) => ({ name, devicePath: path })),
       },
     ],
     volumes: [
+      { name: 'scratch', emptyDir: {} },
       { name: 'repository', ...repositoryVolume(repository) },
-      ...(disk ? [{ name: 'disk', persistentVolumeClaim: { claimName: disk.claimName } }] : []),
+      ...claims.map(({ name, claimName }) => ({ name, persistentVolumeClaim: { claimName } })),
     ],
   };
 }
 
+/**
+ * A reader mounts the directory itself. A writer mounts the root and sees only the directory (subPath), which the kubelet makes for the
+ * first backup of a namespace; what the mover writes at the root, its mark, ends in the pod's scratch.
+ */
+function repositoryMounts({ subdirectory, readOnly }: MountedRepository): readonly object[] {
+  const mount = { name: 'repository', mountPath: below(REPOSITORY_PATH, subdirectory), readOnly };
+  if (readOnly || subdirectory === '') return [mount];
+  return [
+    { name: 'scratch', mountPath: REPOSITORY_PATH, subPath: 'repository' },
+    { ...mount, subPath: subdirectory },
+  ];
+}
+
 /** An inline volume, so that a tenant's namespace needs no PersistentVolume, and sees only its own part. */
 function repositoryVolume({ spec: { nfs, local }, subdirectory, readOnly }: MountedRepository): object {
-  const at = (root: string): string =>
-    [root.replace(/(?<=.)\/+$/, ''), subdirectory].filter((it) => it !== '').join('/');
+  const at = (root: string): string => (readOnly ? below(root, subdirectory) : root);
   if (nfs !== undefined) return { nfs: { server: nfs.server, path: at(nfs.path), readOnly } };
   return { hostPath: { path: at(local?.path ?? ''), type: 'Directory' } };
+}
+
+function below(root: string, directory: string): string {
+  return [root.replace(/(?<=.)\/+$/, ''), directory].filter((part) => part !== '').join('/');
 }

@@ -17,6 +17,8 @@ export interface ScheduleWorld {
       readonly name: string;
       readonly labels?: Readonly<Record<string, string>> | undefined;
     };
+    /** Nobody uses its disks. */
+    readonly isStopped?: boolean;
   }[];
   /** VMBackups that this schedule made. */
   readonly children: readonly VMBackup[];
@@ -71,6 +73,7 @@ export function decideSchedule(world: ScheduleWorld, now: number): ScheduleDecis
       open,
       {
         ...{ scheduleName: metadata.name, scheduleUid: metadata.uid, vms: found, children: world.children },
+        stopped: leftOutWhenStopped(world),
         startingDeadlineMs: question.startingDeadlineMs,
       },
       now,
@@ -131,4 +134,9 @@ function tellEffective(cron: string, { timeZone, spreadSeconds }: VMBackupSchedu
 function time(text: string | undefined): number | undefined {
   const milliseconds = Date.parse(text ?? '');
   return Number.isNaN(milliseconds) ? undefined : milliseconds;
+}
+
+function leftOutWhenStopped({ schedule, vms }: ScheduleWorld): ReadonlySet<string> {
+  if (schedule.spec.template.whenStopped !== 'Skip') return new Set();
+  return new Set(vms.filter(({ isStopped }) => isStopped).map(({ metadata }) => metadata.name));
 }

@@ -39,6 +39,8 @@ export interface Run {
   readonly begins: boolean;
   readonly children: readonly PlannedChild[];
   readonly leftOut: readonly LeftOut[];
+  /** VMs that this run leaves out, because they do not run and the schedule wants it so. */
+  readonly stopped: readonly string[];
   /** VMs whose time had passed by more than the deadline before anyone looked. */
   readonly tooLate: readonly string[];
   /** What is to be recorded; undefined when the run is over. */
@@ -52,6 +54,8 @@ export interface RunQuestion {
   readonly scheduleUid: string;
   readonly startingDeadlineMs: number;
   readonly vms: readonly string[];
+  /** Of these, those that are to be left out because they do not run. */
+  readonly stopped: ReadonlySet<string>;
   /** VMBackups that this schedule made. */
   readonly children: readonly VMBackup[];
 }
@@ -70,6 +74,7 @@ export function stepOf(open: OpenRun, question: RunQuestion, now: number): Run {
   const children: PlannedChild[] = [];
   const leftOut: LeftOut[] = [];
   const tooLate: string[] = [];
+  const stopped: string[] = [];
   let upTo = open.upTo;
   let at = 0;
   for (; at < members.length && children.length < MOST_AT_ONCE; at++) {
@@ -80,6 +85,7 @@ export function stepOf(open: OpenRun, question: RunQuestion, now: number): Run {
     const name = runName(question.scheduleName, vmName, open.id);
     const running = question.children.find((child) => stillRuns(child, question.scheduleName, vmName));
     if (!open.isManual && now - dueAt > question.startingDeadlineMs) tooLate.push(vmName);
+    else if (question.stopped.has(vmName)) stopped.push(vmName);
     // A child of this very run is no reason to leave the VM out: the run was begun and is now continued.
     else if (running === undefined || running.metadata.name === name) children.push({ name, vmName });
     else leftOut.push({ vmName, running: running.metadata.name });
@@ -87,7 +93,7 @@ export function stepOf(open: OpenRun, question: RunQuestion, now: number): Run {
   const next = members[at];
   return {
     ...{ slot: open.slot, isManual: open.isManual, begins: open.begins },
-    ...{ children, leftOut, tooLate },
+    ...{ children, leftOut, stopped, tooLate },
     rest: next === undefined ? undefined : recordOf(open, upTo),
     nextAt: next === undefined ? undefined : Math.max(now, open.slot + next.offset * 1000),
   };

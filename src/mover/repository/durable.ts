@@ -1,7 +1,10 @@
-import { mkdir, open, stat } from 'node:fs/promises';
+import { chmod, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { isMissing } from '../errno.ts';
 import { onTarget } from '../target-error.ts';
+
+/** For the group, too: agents and Jobs are other users, of one group. Whatever the umask. */
+const DIRECTORY_MODE = 0o770;
 
 /** Makes the entries of a directory survive a crash. */
 export async function syncDirectory(path: string): Promise<void> {
@@ -24,7 +27,16 @@ export async function writeDurably(path: string, content: string | Buffer): Prom
 export async function makeDirectories(path: string): Promise<void> {
   const first = await onTarget('create', path, () => mkdir(path, { recursive: true }));
   if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) await syncDirectory(dirname(made));
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    await onTarget('create', made, () => chmod(made, DIRECTORY_MODE));
+    await syncDirectory(dirname(made));
+  }
+}
+
+/** Makes one directory. @throws what mkdir throws */
+export async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path);
+  await chmod(path, DIRECTORY_MODE);
 }
 
 /** Whether anything is there. A path that cannot be looked at is an error, not an absence. */

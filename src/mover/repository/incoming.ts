@@ -1,10 +1,10 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Manifest } from '../../domain/manifest.ts';
 import { incomingName, parseIncomingName } from '../../domain/mover-job.ts';
 import { onTarget, TargetError } from '../target-error.ts';
 import { isMissing } from '../errno.ts';
-import { exists, makeDirectories, syncDirectory } from './durable.ts';
+import { exists, makeDirectories, makeDirectory, syncDirectory } from './durable.ts';
 import { Fault } from './faults.ts';
 import { readManifest } from './manifest-file.ts';
 
@@ -39,7 +39,7 @@ export async function createIncoming(directory: string, attempt: number, mark: s
   await makeDirectories(parent);
   await discard(parent, (left) => left.backupId === id && left.attempt === attempt);
   const incoming = join(parent, incomingName(id, attempt, mark));
-  await onTarget('create', incoming, () => mkdir(incoming, { mode: 0o750 }));
+  await onTarget('create', incoming, () => makeDirectory(incoming));
   return incoming;
 }
 

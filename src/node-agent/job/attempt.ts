@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
-import type { BackupSettings, Plan, VMBackup } from '../../crds/vmbackup.ts';
+import type { BackupSettings } from '../../crds/backup-settings.ts';
+import type { Plan, VMBackup } from '../../crds/vmbackup.ts';
 import type { VirtualMachineInstance } from '../../crds/kubevirt.ts';
 import type { GuestLimits } from '../../domain/guest-first.ts';
 import type { Kube } from '../../kube/client.ts';

@@ -1,7 +1,6 @@
 import { posix } from 'node:path';
 import { compressionOf } from '../../domain/compression.ts';
-import { outcomeOf } from '../../domain/outcome.ts';
-import type { BackupJobInput } from '../../domain/mover-job.ts';
+import { type BackupJobAt, backupJobOf } from '../../domain/backup-job.ts';
 import type { BackupResult, ProgressEvent } from '../../domain/mover-report.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
 import type { AttemptFailed } from './attempt-failed.ts';
@@ -62,59 +61,25 @@ export async function copy(
   }
 }
 
-/** What the mover is told. Whatever stands in the manifest is what the status says, from the same functions. */
+/** What the mover is told. */
 function moverJob(
   { backup, plan, report, bandwidthLimit }: Attempt,
   { paths, domain }: RunningVm,
   definitions: Definitions,
-): Omit<BackupJobInput, 'directory'> & { readonly path: string } {
+): BackupJobAt {
   const { namespace = '', name, uid } = backup.metadata;
-  const { execution } = report;
-  const outcome = outcomeOf(plan, execution, uid);
   const socket = posix.join(paths.sockets.outside, socketName(plan.bitmap));
   const targets = new Map(plannedDisks(plan, domain).map(({ volume, disk }) => [volume, disk.target]));
-  const planned = new Map(plan.disks.map((disk) => [disk.volume, disk]));
-  const parent = plan.disks.find((disk) => disk.parentPath !== undefined)?.parentPath;
-  const incremental = outcome.type === 'Incremental' && plan.parent !== undefined && parent !== undefined;
+  const sourceOf = (volume: string) => `nbd+unix:///${targets.get(volume)}?socket=${socket}`;
+  const job = backupJobOf(
+    { name, namespace, uid, vmName: backup.spec.vmName },
+    { plan, execution: report.execution },
+    definitions,
+    sourceOf,
+  );
   return {
-    path: plan.path,
-    attempt: plan.attempt,
-    manifest: {
-      backup: {
-        id: posix.basename(plan.path),
-        name,
-        namespace,
-        uid,
-        createdAt: execution.pointInTime ?? execution.startedAt,
-      },
-      // The path was planned as <cluster id>/<namespace>/<vm>/<backup id>.
-      cluster: plan.path.split('/')[0] ?? '',
-      vm: { name: backup.spec.vmName, namespace, uid: definitions.vmUid },
-      chain: outcome.chain,
-      type: outcome.type,
-      reason: outcome.typeReason,
-      message: execution.incrementalFallback?.message ?? plan.message,
-      bitmap: execution.bitmapCreated ?? null,
-      parent: incremental && plan.parent ? { name: plan.parent.name, id: posix.basename(parent) } : null,
-      definitions: definitions.objects,
-    },
-    files: [...definitions.files],
+    ...job,
     ...compressionOf(backup.spec),
-    ...(bandwidthLimit === undefined ? {} : { limitBytesPerSecond: bandwidthLimit }),
-    volumes: (execution.disks ?? []).map(({ volume, type, reason }) => {
-      const source = `nbd+unix:///${targets.get(volume)}?socket=${socket}`;
-      const parentPath = planned.get(volume)?.parentPath;
-      if (type === 'Full' || parentPath === undefined || plan.parent === undefined) {
-        return { name: volume, source, reason, type: 'Full' };
-      }
-      return {
-        name: volume,
-        source,
-        reason,
-        type: 'Incremental',
-        bitmap: plan.parent.bitmap,
-        parent: parentPath,
-      };
-    }),
+    ...(bandwidthLimit !== undefined && { limitBytesPerSecond: bandwidthLimit }),
   };
 }

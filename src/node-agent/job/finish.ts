@@ -1,4 +1,4 @@
-import type { ExecutedDisk } from '../../crds/vmbackup.ts';
+import { withCounts } from '../../domain/disk-counts.ts';
 import type { VolumeResult } from '../../domain/mover-report.ts';
 import { trackable } from '../libvirt/domain-xml.ts';
 import { ensureCheckpointAbsent } from '../libvirt/ensure-absent.ts';
@@ -47,19 +47,4 @@ async function removeObsolete(
       ensureCheckpointAbsent(virsh, domain.name, { name, targets }, signal),
     );
   }
-}
-
-function withCounts(disks: readonly ExecutedDisk[], volumes: readonly VolumeResult[]): ExecutedDisk[] {
-  const counted = new Map(volumes.map((volume) => [volume.name, volume]));
-  return disks.map((disk) => {
-    const count = counted.get(disk.volume);
-    if (count === undefined) return disk;
-    return {
-      ...disk,
-      sizeBytes: count.virtualSizeBytes,
-      dataBytes: count.dataBytes,
-      zeroBytes: count.zeroBytes,
-      storedBytes: count.imageBytes,
-    };
-  });
 }

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { Plan } from '../../crds/vmbackup.ts';
 import type { ObservedDisk } from '../../domain/disk-decision.ts';
+import { parentData } from '../../domain/parent-data.ts';
 import type { InspectResult } from '../../domain/mover-report.ts';
 import { type BitmapState, adoptCheckpoint } from '../libvirt/bitmap.ts';
 import type { Domain } from '../libvirt/domain.ts';
@@ -85,20 +86,4 @@ async function inspectParents(
   const found = new Map<string, InspectResult>();
   for (const path of paths) found.set(path, await mover.inspect(path, signal));
   return found;
-}
-
-/** What the mover's look at a parent directory means for one volume. */
-export function parentData(
-  found: InspectResult | undefined,
-  volume: string,
-  id: string,
-): ObservedDisk['parentData'] {
-  if (found === undefined) return 'unknown';
-  if (found.backup === null)
-    return found.reason === 'ParentDataMissing' || found.reason === null ? 'missing' : 'damaged';
-  if (found.backup.id !== id) return 'damaged';
-  const record = found.volumes.find(({ name }) => name === volume);
-  if (record === undefined) return 'missing';
-  if (record.reason === null) return 'good';
-  return record.reason === 'ParentDataMissing' ? 'missing' : 'damaged';
 }

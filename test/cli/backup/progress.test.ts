@@ -11,7 +11,11 @@ const copying = execution({
 
 test.each([
   ['nobody has looked at yet', backup(), 'waits for the controller'],
-  ['is planned', backup({ status: { plan: plan() } }), 'Full (NoEarlierBackup), waits for the agent on n1'],
+  [
+    'is planned',
+    backup({ status: { plan: plan() } }),
+    "Full (NoEarlierBackup), waits for the agent on node 'n1'",
+  ],
   [
     'copies',
     backup({ status: { plan: plan(), execution: copying } }),

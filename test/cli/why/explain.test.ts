@@ -74,7 +74,7 @@ Full or incremental
 Incremental (ChangedSinceParent), position 1. It is number 1 after the full backup of chain uid-of-monday.
 What changed since monday. Volume new is not in the parent: full.
 Builds on VMBackup monday; bitmap backup-999 tells what changed since.
-Decided for attempt 1 on node n1.
+Decided for attempt 1, carried out by the agent on node 'n1'.
 
 Disks
 root: Incremental, ChangedSinceParent: only what changed since the parent backup
@@ -128,7 +128,7 @@ describe('a fallback', () => {
     expect(told('Full or incremental', fallen)).toEqual([
       'Full (BitmapMissing), position 0. It begins chain uid-of-fallen.',
       'Planned was Incremental (ChangedSinceParent): What changed since monday.',
-      'Decided for attempt 1 on node n1.',
+      "Decided for attempt 1, carried out by the agent on node 'n1'.",
     ]);
     expect(told('Disks', fallen)[0]).toBe(
       "root: Full, BitmapMissing: the parent's bitmap was not on the disk any more, as after a crash of QEMU (planned was Incremental: ChangedSinceParent)",
@@ -151,7 +151,7 @@ describe('where it stands', () => {
 
   test.each<[string, VMBackup['status'], string]>([
     ['new', undefined, 'It has not been planned yet.'],
-    ['assigned', { plan: plan() }, 'Planned for node n1; the agent there has not begun.'],
+    ['assigned', { plan: plan() }, "The agent on node 'n1' has not begun."],
     ['running', { plan: plan(), execution: running }, 'Running on node n1, begun 5s ago.'],
     [
       'running, with progress',
@@ -180,7 +180,7 @@ describe('where it stands', () => {
   test('earlier failures are counted', () => {
     const third = backup({ status: { plan: plan({ attempt: 3, failedAttempts: 2 }) } });
     expect(told('Full or incremental', third).at(-1)).toBe(
-      'Decided for attempt 3 on node n1, after 2 failed attempts.',
+      "Decided for attempt 3, carried out by the agent on node 'n1', after 2 failed attempts.",
     );
   });
 

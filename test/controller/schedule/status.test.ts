@@ -114,6 +114,7 @@ test('a backup of a schedule has its template, its labels, and no owner that cou
       quiesce: 'IfAvailable',
       backoffLimit: 3,
       startDeadlineSeconds: 3600,
+      whenStopped: 'Skip',
       priority: 0,
     },
   });

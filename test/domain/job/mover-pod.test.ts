@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { moverJob, type MoverJob, targetPath } from '../../../src/domain/job/mover-pod.ts';
+import { diskPath, mountedDisk, moverJob, type MoverJob } from '../../../src/domain/job/mover-pod.ts';
 
 const work: MoverJob = {
   namespace: 'shop',
@@ -7,7 +7,10 @@ const work: MoverJob = {
   labels: { of: 'me' },
   owner: { apiVersion: 'v1', kind: 'Thing', name: 't', uid: 'u' },
   image: 'tidemark:1',
-  args: ['verify', '/mnt/repository/db/b'],
+  program: 'mover',
+  args: ['verify', '/mnt/repository/c/shop/db/b'],
+  retries: 2,
+  claims: [],
   repository: {
     spec: {
       nfs: { server: 'nas', path: '/exports/', version: '4.2' },
@@ -32,19 +35,24 @@ describe('the pod of a mover', () => {
       expect(podOf(work)).toContain(part);
   });
 
-  test('sees its own part of the repository and nothing else', () => {
+  test('that reads mounts its own part of the repository and nothing else', () => {
     expect(podOf(work)).toContain('"nfs":{"server":"nas","path":"/exports/c/shop","readOnly":true}');
-    const whole = { ...work, repository: { spec: local, subdirectory: '', readOnly: false } };
-    expect(podOf(whole)).toContain('"hostPath":{"path":"/backups","type":"Directory"}');
+    expect(podOf(work)).toContain('"mountPath":"/mnt/repository/c/shop","readOnly":true');
+  });
+
+  test('that writes sees its own part, which need not be there yet', () => {
+    const writer = podOf({ ...work, repository: { spec: local, subdirectory: 'c/shop', readOnly: false } });
+    expect(writer).toContain('"hostPath":{"path":"/backups","type":"Directory"}');
+    expect(writer).toContain('"mountPath":"/mnt/repository/c/shop","readOnly":false,"subPath":"c/shop"');
   });
 
   test.each([
-    ['Filesystem', '/mnt/disk/disk.img', '"volumeMounts"', '"mountPath":"/mnt/disk"'],
-    ['Block', '/dev/disk', '"volumeDevices"', '"devicePath":"/dev/disk"'],
-  ] as const)('writes a claim of mode %s to %s', (volumeMode, path, ...parts) => {
-    expect(targetPath({ volumeMode })).toBe(path);
-    for (const part of parts)
-      expect(podOf({ ...work, disk: { claimName: 'c', volumeMode } })).toContain(part);
+    ['Filesystem', '/mnt/disks/root/disk.img', '"mountPath":"/mnt/disks/root"'],
+    ['Block', '/dev/disk-root', '"volumeDevices":[{"name":"disk-root","devicePath":"/dev/disk-root"}]'],
+  ] as const)('sees a claim of mode %s at %s', (volumeMode, path, part) => {
+    const disk = mountedDisk('root', { claimName: 'db-root', volumeMode });
+    expect(diskPath(disk)).toBe(path);
+    expect(podOf({ ...work, claims: [disk] })).toContain(part);
   });
 
   test('is not tried again for what stays wrong', () => {

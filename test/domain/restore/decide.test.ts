@@ -75,7 +75,11 @@ class Cluster {
     const plan = this.restore.status?.plan;
     switch (step.kind) {
       case 'Check':
-        this.jobs.set(checkJobName(this.restore), { kind: 'Running', progress: undefined });
+        this.jobs.set(checkJobName(this.restore), {
+          kind: 'Running',
+          progress: undefined,
+          lastLine: undefined,
+        });
         return;
       case 'CheckAgain':
         this.jobs.delete(checkJobName(this.restore));
@@ -90,7 +94,11 @@ class Cluster {
         return;
       case 'Write':
         for (const { volume } of some(step.claims))
-          this.jobs.set(writeJobName(this.restore, volume), { kind: 'Running', progress: undefined });
+          this.jobs.set(writeJobName(this.restore, volume), {
+            kind: 'Running',
+            progress: undefined,
+            lastLine: undefined,
+          });
         return;
       case 'MakeVm':
         if (plan) {
@@ -102,11 +110,19 @@ class Cluster {
         this.#run('Halted');
         return;
       case 'Verify':
-        this.jobs.set(verifyJobName(this.restore), { kind: 'Running', progress: undefined });
+        this.jobs.set(verifyJobName(this.restore), {
+          kind: 'Running',
+          progress: undefined,
+          lastLine: undefined,
+        });
         return;
       case 'ForgetChanges':
         for (const name of some(step.claimNames))
-          this.jobs.set(forgetJobName(this.restore, name), { kind: 'Running', progress: undefined });
+          this.jobs.set(forgetJobName(this.restore, name), {
+            kind: 'Running',
+            progress: undefined,
+            lastLine: undefined,
+          });
         return;
       case 'ForgetAgain':
         for (const name of some(step.claimNames)) this.jobs.delete(forgetJobName(this.restore, name));

@@ -28,6 +28,7 @@ describe('a schedule', () => {
           vmName,
         })),
         leftOut: [],
+        stopped: [],
         tooLate: [],
         rest: undefined,
         nextAt: undefined,
@@ -38,6 +39,20 @@ describe('a schedule', () => {
       missed: 5,
       matched: ['db', 'web'],
       missing: [],
+    });
+  });
+
+  test('leaves out VMs that do not run, when it is told to skip them, and says which', () => {
+    const stopped = [{ metadata: { name: 'db' }, isStopped: true }, vms[1]!];
+    const told = schedule();
+    const of = (whenStopped: 'Backup' | 'Skip') => {
+      const template = { ...told.spec.template, whenStopped };
+      const world = { schedule: { ...told, spec: { ...told.spec, template } }, vms: stopped, children: [] };
+      return decideSchedule(world, SLOT);
+    };
+    expect(of('Skip')).toMatchObject({ run: { children: [{ vmName: 'web' }], stopped: ['db'] } });
+    expect(of('Backup')).toMatchObject({
+      run: { children: [{ vmName: 'db' }, { vmName: 'web' }], stopped: [] },
     });
   });
 

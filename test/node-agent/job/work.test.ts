@@ -20,7 +20,7 @@ function backup(status: VMBackupStatus, metadata: Partial<VMBackup['metadata']> 
   const spec = { vmName: 'db', repository: 'nas', type: 'Auto', fullEvery: 10, quiesce: 'Never' } as const;
   return {
     metadata: { name: 'b', namespace: 'n', uid: 'u', ...metadata },
-    spec: { ...spec, backoffLimit: 3, startDeadlineSeconds: 3600, priority: 0 },
+    spec: { ...spec, backoffLimit: 3, whenStopped: 'Skip', startDeadlineSeconds: 3600, priority: 0 },
     status,
   };
 }

@@ -47,6 +47,7 @@ export async function startContainer(
   const { runAsUser, runAsGroup, supplementalGroups, fsGroup } = pod.spec.securityContext;
   const [container] = pod.spec.containers;
   const groups = [...new Set([runAsGroup, fsGroup, ...supplementalGroups])].join(',');
+  const environment = Object.fromEntries((container?.env ?? []).map(({ name, value }) => [name, value]));
   const child = spawn(
     'unshare',
     [
@@ -67,9 +68,9 @@ export async function startContainer(
       '--',
       ...['setpriv', '--reuid', String(runAsUser), '--regid', String(runAsGroup), '--groups', groups],
       ...['--bounding-set=-all', '--inh-caps=-all', '--no-new-privs', '--'],
-      ...['/mnt/node/node', '/mnt/dist/mover.js', ...(container?.args ?? [])],
+      ...['/mnt/node/node', programOf(container?.command), ...(container?.args ?? [])],
     ],
-    { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', HOME: '/mnt' } },
+    { stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'] ?? '', ...environment } },
   );
   const log = createWriteStream(logFile);
   child.stdout.pipe(log, { end: false });
@@ -89,6 +90,11 @@ export async function startContainer(
       await gone;
     },
   };
+}
+
+/** `node dist/mover.js` of the image is `dist` of this source tree. */
+function programOf(command: readonly string[] = []): string {
+  return `/mnt/${command[1] ?? ''}`;
 }
 
 async function told(exitCode: number, logFile: string): Promise<Terminated> {

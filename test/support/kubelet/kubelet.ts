@@ -53,11 +53,13 @@ export const Pod = z.looseObject({
           name: z.string(),
           command: z.array(z.string()),
           args: z.array(z.string()).default([]),
+          env: z.array(z.object({ name: z.string(), value: z.string() })).default([]),
           volumeMounts: z
             .array(
               z.looseObject({
                 name: z.string(),
                 mountPath: z.string(),
+                subPath: z.string().optional(),
                 readOnly: z.boolean().default(false),
               }),
             )

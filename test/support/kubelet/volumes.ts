@@ -1,4 +1,4 @@
-import { chmod, chown, mkdir } from 'node:fs/promises';
+import { chmod, chown, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { persistentVolumeClaims } from '../../../src/crds/core.ts';
@@ -18,6 +18,7 @@ export const STORAGE_CLASS = 'stand-in';
 
 const Volume = z.looseObject({
   name: z.string(),
+  emptyDir: z.object({}).optional(),
   hostPath: z.object({ path: z.string() }).optional(),
   nfs: z.object({ server: z.string(), path: z.string() }).optional(),
   persistentVolumeClaim: z.object({ claimName: z.string() }).optional(),
@@ -44,21 +45,45 @@ export async function bindVolumes(
 ): Promise<readonly Mount[] | string> {
   const [container] = pod.spec.containers;
   const mounts: Mount[] = [];
-  for (const { name, mountPath, readOnly } of container?.volumeMounts ?? []) {
+  for (const { name, mountPath, readOnly, subPath } of container?.volumeMounts ?? []) {
     const volume = Volume.parse(pod.spec.volumes.find((it) => it.name === name));
     const from = await directoryOf(cluster, pod, volume, options);
     if (from === undefined) return `volume ${name} is not there yet`;
-    mounts.push({ from, to: mountPath, readOnly });
+    mounts.push({ from: subPath === undefined ? from : await below(from, subPath), to: mountPath, readOnly });
   }
   return mounts;
+}
+
+/** A subPath that is missing is made, with the mode and group of the volume's root: kubernetes, pkg/volume/util/subpath. */
+async function below(root: string, subPath: string): Promise<string> {
+  const { mode, gid } = await stat(root);
+  let path = root;
+  for (const part of subPath.split('/')) {
+    path = join(path, part);
+    const isNew = await mkdir(path).then(
+      () => true,
+      () => false,
+    );
+    if (!isNew) continue;
+    await chmod(path, mode & 0o7777);
+    await chown(path, 0, gid);
+  }
+  return path;
 }
 
 async function directoryOf(
   cluster: ControlPlane,
   pod: Pod,
-  { hostPath, nfs, persistentVolumeClaim }: z.infer<typeof Volume>,
+  { name, emptyDir, hostPath, nfs, persistentVolumeClaim }: z.infer<typeof Volume>,
   options: KubeletOptions,
 ): Promise<string | undefined> {
+  if (emptyDir !== undefined) {
+    const path = join(options.directory, 'empty-dirs', pod.metadata.uid, name);
+    await mkdir(path, { recursive: true });
+    await chown(path, 0, pod.spec.securityContext.fsGroup);
+    await chmod(path, 0o2777);
+    return path;
+  }
   if (hostPath !== undefined) return hostPath.path;
   if (nfs !== undefined) {
     const [known, directory] =

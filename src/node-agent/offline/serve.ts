@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { access } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type OfflineDisk, qemuFailure } from './images.ts';
+
+/** The disks of a stopped VM, served over NBD until it is disposed of. */
+export interface Served extends AsyncDisposable {
+  readonly socket: string;
+}
+
+/** Milliseconds until the storage daemon must listen. */
+const LISTEN_MS = 20_000;
+
+/**
+ * Serves each disk, read-only, under its volume's name, with this bitmap where the disk has it: one qemu-storage-daemon for all. It holds
+ * QEMU's locks on the images, so a VM that starts meanwhile finds them taken: whoever runs this must give way at once.
+ * @throws AttemptFailed `VMStarted` when a running VM holds an image, `QemuFailed`
+ */
+export async function serveDisks(
+  disks: readonly OfflineDisk[],
+  bitmap: string | undefined,
+  socket: string,
+): Promise<Served> {
+  const server = JSON.stringify({ addr: { type: 'unix', path: socket }, 'max-connections': 32 });
+  const args = ['--nbd-server', server, ...disks.flatMap((disk, index) => exportOf(disk, index, bitmap))];
+  const daemon = spawn('qemu-storage-daemon', args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  let said = '';
+  daemon.stderr.setEncoding('utf8').on('data', (chunk: string) => (said += chunk));
+  const gone = once(daemon, 'close').catch((error: unknown) => {
+    said += String(error);
+  });
+  let isGone = false;
+  void gone.finally(() => {
+    isGone = true;
+  });
+  for (const end = performance.now() + LISTEN_MS; !(await isThere(socket)); await sleep(20)) {
+    if (!isGone && performance.now() < end) continue;
+    daemon.kill('SIGKILL');
+    await gone;
+    throw qemuFailure('qemu-storage-daemon', said || 'it did not listen in time');
+  }
+  return {
+    socket,
+    async [Symbol.asyncDispose]() {
+      daemon.kill('SIGTERM');
+      await gone;
+    },
+  };
+}
+
+function exportOf(
+  { volume, data, overlay, bitmaps }: OfflineDisk,
+  index: number,
+  bitmap: string | undefined,
+) {
+  const [file, raw, node] = [`file${index}`, `data${index}`, `disk${index}`];
+  const readOnly = { 'read-only': true };
+  const below = {
+    'node-name': raw,
+    driver: data.isDevice ? 'host_device' : 'file',
+    filename: data.path,
+    ...readOnly,
+  };
+  const hasBitmap = bitmap !== undefined && bitmaps.get(bitmap) === 'usable';
+  const nbd = { type: 'nbd', id: `export${index}`, 'node-name': node, name: volume, writable: false };
+  return [
+    ...blockdev(below),
+    ...(overlay === null
+      ? blockdev({ 'node-name': node, driver: 'raw', file: raw, ...readOnly })
+      : [
+          ...blockdev({ 'node-name': file, driver: 'file', filename: overlay, ...readOnly }),
+          ...blockdev({ 'node-name': node, driver: 'qcow2', file, 'data-file': raw, ...readOnly }),
+        ]),
+    ...['--export', JSON.stringify({ ...nbd, ...(hasBitmap && { bitmaps: [bitmap] }) })],
+  ];
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return await access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function blockdev(options: object): readonly string[] {
+  return ['--blockdev', JSON.stringify(options)];
+}

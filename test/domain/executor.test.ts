@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'vitest';
+import { executorFor, isStillRight } from '../../src/domain/executor.ts';
+import { agent, backup, instance, virtualMachine, world } from './builders.ts';
+
+const stopped = world({ vmi: undefined });
+const starting = world({ vmi: instance({ phase: 'Scheduling' }) });
+const onAnother = world({ vmi: instance({ nodeName: 'n2' }), agents: [agent({ nodeName: 'n2' })] });
+const goes = { metadata: { ...virtualMachine.metadata, deletionTimestamp: '2026-11-23T18:00:00Z' } };
+
+describe('who carries a backup out', () => {
+  test.each([
+    ['a VM that runs: the agent of its node', world(), { nodeName: 'n1' }],
+    ['a VM that is stopped: a Job, named for the attempt', stopped, { nodeName: '', job: 'b-3' }],
+    ['a VM that starts or stops: nobody', starting, undefined],
+    ['a VM that is not there: nobody', world({ vm: undefined, vmi: undefined }), undefined],
+    [
+      'a VM that is being deleted: nobody',
+      world({ vm: { ...virtualMachine, ...goes }, vmi: undefined }),
+      undefined,
+    ],
+  ])('%s', (_, of, executor) => {
+    expect(executorFor({ ...of, backup: backup({ name: 'b' }) }, 3)).toEqual(executor);
+  });
+
+  test.each([
+    ['the agent', 'its VM runs there', world(), true],
+    ['the agent', 'its VM runs elsewhere', onAnother, false],
+    ['the agent', 'its VM is stopped', stopped, false],
+    ['the Job', 'its VM is stopped', stopped, true],
+    ['the Job', 'its VM starts', starting, false],
+    ['the Job', 'its VM runs', world(), false],
+  ])('%s is right while %s', (who, _, of, isRight) => {
+    const executor = who === 'the Job' ? { nodeName: '', job: 'b-1' } : { nodeName: 'n1' };
+    expect(isStillRight(executor, of)).toBe(isRight);
+  });
+
+  test('a name of any length gives a valid name of a Job', () => {
+    const long = world({ vmi: undefined, backup: backup({ name: 'x'.repeat(253) }) });
+    expect(executorFor(long, 12)?.job).toMatch(/^[a-z0-9-]{1,63}$/);
+  });
+});
