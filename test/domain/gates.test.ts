@@ -63,6 +63,22 @@ describe('a backup waits', () => {
     ],
     ['for a VM that does not run', { vmi: undefined }, 'VMNotRunning', false, 'it has no instance'],
     [
+      'for a stopped VM whose repository no Job can mount',
+      {
+        vmi: undefined,
+        backup: backup({ spec: { whenStopped: 'Backup' } }),
+        repository: {
+          ...repository(),
+          spec: repositorySpec({
+            cifs: { server: 'nas', share: 's', version: '3.1.1', encrypt: true, secretName: 'nas' },
+          }),
+        },
+      },
+      'RepositoryNotMountable',
+      false,
+      'SMB share',
+    ],
+    [
       'for a VM that is scheduled',
       { vmi: instance({ phase: 'Scheduled' }) },
       'VMNotRunning',
