@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { VMBackup } from '../../src/crds/vmbackup.ts';
@@ -80,6 +81,8 @@ describe('a VM that does not run', () => {
     });
     expect(diskOf(stopped, 'root')).toMatchObject({ type: 'Incremental', tracked: true });
     expect(diskOf(stopped, 'data')).toMatchObject({ type: 'Full', reason: 'DiskNotTracked' });
+    const { gid } = await stat(join(tidemark.repository, stopped.status?.plan?.path ?? ''));
+    expect(gid, 'of the group that agents and sweeps share').toBe(0);
   });
 
   test('and is unchanged, gets an empty incremental', async () => {

@@ -126,11 +126,12 @@ function podSpec({ image, program, args, env = {}, repository, claims, user = QE
     securityContext: {
       runAsNonRoot: user !== REPOSITORY_OWNER,
       runAsUser: user,
-      runAsGroup: user,
+      // What is written to the repository belongs to the group that all who write there share.
+      runAsGroup: repository.readOnly ? user : REPOSITORY_GROUP,
       fsGroup: user,
       // Not every file of a large claim has to be looked at before the pod starts.
       fsGroupChangePolicy: 'OnRootMismatch',
-      supplementalGroups: [REPOSITORY_GROUP],
+      supplementalGroups: [user, REPOSITORY_GROUP],
       seccompProfile: { type: 'RuntimeDefault' },
     },
     containers: [
