@@ -19,13 +19,15 @@ import { type VMBackup, vmBackups } from '../crds/vmbackup.ts';
 import { type VMBackupRepository, vmBackupRepositories } from '../crds/vmbackuprepository.ts';
 import { type VMBackupSchedule, vmBackupSchedules } from '../crds/vmbackupschedule.ts';
 import { type VMRestore, vmRestores } from '../crds/vmrestore.ts';
-import { AGENT_LABEL, AGENT_LABEL_VALUE } from '../domain/agent-report.ts';
+import { type Agent, AGENT_LABEL, AGENT_LABEL_VALUE } from '../domain/agent-report.ts';
 import { MOVER_LABELS } from '../domain/job/mover-pod.ts';
 import { SCHEDULE_LABEL } from '../domain/labels.ts';
 import { isOver, standingOf } from '../domain/standing.ts';
 import { type Cache, type CacheHealth, startCache } from '../kube/cache.ts';
 import type { Kube } from '../kube/client.ts';
+import { systemClock } from '../kube/clock.ts';
 import type { Kind, KubeObject } from '../kube/kind.ts';
+import { watchAgents } from './sightings.ts';
 
 /** All that the controller looks at. */
 export interface Caches {
@@ -56,6 +58,8 @@ export interface Views {
   readonly claimsIn: (namespace: string) => readonly PersistentVolumeClaim[];
   readonly vmsIn: (namespace: string) => readonly VirtualMachine[];
   readonly schedulesIn: (namespace: string) => readonly VMBackupSchedule[];
+  /** The node agents, and who of them lives. `now` in milliseconds since the epoch. */
+  readonly agents: (now: number) => readonly Agent[];
 }
 
 /** The key of something within a namespace. */
@@ -74,6 +78,7 @@ export function startCaches(kube: Kube, namespace: string, log: Logger, signal: 
   };
   const [backups, schedules, vms] = [start(vmBackups), start(vmBackupSchedules), start(virtualMachines)];
   const claims = start(persistentVolumeClaims);
+  const agentLeases = startCache({ kube, kind: leases, selection: agents, log }, signal);
   return {
     backups,
     schedules,
@@ -82,10 +87,10 @@ export function startCaches(kube: Kube, namespace: string, log: Logger, signal: 
     restores: start(vmRestores),
     vmis: start(virtualMachineInstances),
     claims,
-    agentLeases: startCache({ kube, kind: leases, selection: agents, log }, signal),
+    agentLeases,
     jobs: startCache({ kube, kind: jobs, selection: ours, log }, signal),
     jobPods: startCache({ kube, kind: pods, selection: ours, log }, signal),
-    views: viewsOf(backups, schedules, vms, claims),
+    views: { ...viewsOf(backups, schedules, vms, claims), agents: watchAgents(agentLeases, systemClock) },
   };
 }
 
@@ -118,7 +123,7 @@ function viewsOf(
   schedules: Cache<VMBackupSchedule>,
   vms: Cache<VirtualMachine>,
   claims: Cache<PersistentVolumeClaim>,
-): Views {
+): Omit<Views, 'agents'> {
   return {
     backupsOfVm: backups.indexBy((backup) => [vmOf(backup)]),
     openBackupsOfVm: backups.indexBy((backup) => (isOpen(backup) ? [vmOf(backup)] : [])),

@@ -34,7 +34,7 @@ export type AgentReport = z.infer<typeof AgentReport>;
 /** A node agent, as its Lease tells. */
 export interface Agent {
   readonly nodeName: string;
-  /** When it last gave a sign of life: milliseconds since the epoch. */
+  /** When it last gave a sign of life, by the clock of whoever reads: milliseconds since the epoch. */
   readonly seenAt: number;
   /** Whether that is recent enough: within three times the Lease's duration. */
   readonly alive: boolean;
@@ -48,17 +48,32 @@ const DEFAULT_DURATION_SECONDS = 40;
 /** So many renewals may be late before an agent counts as gone. */
 const LATE_RENEWALS = 3;
 
+/** When a Lease was last seen to move, or first seen at all, by the clock of whoever watches it. */
+export interface Sighting {
+  readonly at: number;
+  readonly moved: boolean;
+}
+
 /**
  * Reads the agents from their Leases; `holderIdentity` is the node's name. A Lease that tells nothing usable is passed over, and
  * reports that cannot be read count as none: another version of the agent must not stop the controller.
+ *
+ * @param sightingOf for whoever watches the Leases. The time in a Lease is its agent's clock, which may be wrong by minutes: it says
+ *   who lives only until the Lease was seen to move.
  */
-export function readAgents(leases: readonly Lease[], now: number): readonly Agent[] {
+export function readAgents(
+  leases: readonly Lease[],
+  now: number,
+  sightingOf: (lease: Lease) => Sighting | undefined = () => undefined,
+): readonly Agent[] {
   return leases.flatMap((lease) => {
     const { holderIdentity, renewTime, leaseDurationSeconds = DEFAULT_DURATION_SECONDS } = lease.spec ?? {};
-    const seenAt = Date.parse(renewTime ?? '');
+    const told = Date.parse(renewTime ?? '');
     if (lease.metadata.labels?.[AGENT_LABEL] !== AGENT_LABEL_VALUE) return [];
-    if (holderIdentity === undefined || holderIdentity === '' || Number.isNaN(seenAt)) return [];
-    const alive = now - seenAt <= LATE_RENEWALS * leaseDurationSeconds * 1000;
+    if (holderIdentity === undefined || holderIdentity === '' || Number.isNaN(told)) return [];
+    const { at: seenAt, moved } = sightingOf(lease) ?? { at: told, moved: true };
+    const lateMs = LATE_RENEWALS * leaseDurationSeconds * 1000;
+    const alive = now - seenAt <= lateMs && (moved || Math.abs(seenAt - told) <= lateMs);
     const { annotations } = lease.metadata;
     const repositories = readReports(annotations?.[REPORT_ANNOTATION]);
     const maxBackups = readCount(annotations?.[MAX_BACKUPS_ANNOTATION]);

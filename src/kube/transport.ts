@@ -2,9 +2,9 @@ import http from 'node:http';
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { abortReason } from './clock.ts';
+import { abortReason, sleep, systemClock } from './clock.ts';
 import { deadline } from './deadline.ts';
-import { BadResponse, errorFromStatus, KubeError, Unreachable } from './errors.ts';
+import { BadResponse, errorFromStatus, KubeError, TooManyRequests, Unreachable } from './errors.ts';
 import { jsonLines } from './json-lines.ts';
 
 /** One HTTP request to the API server. */
@@ -31,6 +31,10 @@ export interface Transport {
 }
 
 const defaultTimeoutMs = 30_000;
+
+/** A server that is busy for no longer than this is waited for here, so many times: it says one second, and has done nothing yet. */
+const shortWaitMs = 2_000;
+const shortWaits = 5;
 
 /**
  * HTTP with the server, certificates and tokens of a kubeconfig. We do not send through client-node: it opens a
@@ -78,11 +82,23 @@ export function httpTransport(config: KubeConfig, userAgent: string): Transport 
     throw errorFromStatus(request.what, status, parsed(said) ?? said, response.headers['retry-after']);
   }
 
+  async function openSoon(request: KubeRequest, signal: AbortSignal): Promise<http.IncomingMessage> {
+    for (let waits = 0; ; waits += 1) {
+      try {
+        return await open(request, signal);
+      } catch (error) {
+        const waitMs = error instanceof TooManyRequests ? (error.retryAfterMs ?? Infinity) : Infinity;
+        if (waitMs > shortWaitMs || waits === shortWaits) throw error;
+        await sleep(systemClock, waitMs, signal);
+      }
+    }
+  }
+
   return {
     async send(request, signal) {
       using limit = deadline(request.timeoutMs ?? defaultTimeoutMs, signal);
       try {
-        const said = await text(await open(request, limit.signal));
+        const said = await text(await openSoon(request, limit.signal));
         if (request.answer === 'text') return said;
         if (said === '') return undefined;
         const body = parsed(said);

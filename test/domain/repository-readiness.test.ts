@@ -38,6 +38,32 @@ describe('an agent', () => {
   });
 
   test.each([
+    [
+      'whose clock is ten minutes behind lives as long as its Lease moves',
+      ago(630),
+      { at: NOW - 120_000, moved: true },
+      true,
+    ],
+    [
+      'whose clock is right is gone when its Lease has stood still',
+      ago(10),
+      { at: NOW - 120_001, moved: true },
+      false,
+    ],
+    ['that we have just met lives if its Lease says so', ago(10), { at: NOW, moved: false }, true],
+    ['that we have just met is gone if its Lease is old', ago(600), { at: NOW, moved: false }, false],
+    [
+      'that we have just met is gone if its Lease is of the future',
+      ago(-600),
+      { at: NOW, moved: false },
+      false,
+    ],
+  ])('%s', (_, renewTime, sighting, alive) => {
+    const [read] = readAgents([lease({ spec: { renewTime } })], NOW, () => sighting);
+    expect(read).toMatchObject({ alive, seenAt: sighting.at });
+  });
+
+  test.each([
     ['of something else', { labels: {} }],
     ['that nobody holds', { spec: { holderIdentity: '' } }],
     ['that was never renewed', { spec: { renewTime: undefined } }],

@@ -1,3 +1,5 @@
+import { rm, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type DiskSpec,
@@ -80,6 +82,12 @@ describe('after', () => {
     await vm.virsh('checkpoint-create-as', vm.domain, 'theirs', '--diskspec', 'vda,checkpoint=bitmap');
   }
 
+  /** The directory of the backup that the next one is to build upon. */
+  async function newestIn(): Promise<string> {
+    const { status } = await tidemark.backup(`after-${count - 1}`);
+    return join(tidemark.repository, status?.plan?.path ?? '');
+  }
+
   async function giveData(spec: DiskSpec): Promise<void> {
     await giveDisks(vm, [OVERLAY, spec, RAW, CDROM]);
     await tidemark.kubevirt.disksChanged(vm);
@@ -146,6 +154,27 @@ describe('after', () => {
       plan: incremental,
       disks: allFull('BitmapInconsistent'),
       fallback: 'BitmapInconsistent: root,data',
+    },
+    {
+      event: "the parent's file of one disk was removed from the repository by hand",
+      happens: async () => rm(join(await newestIn(), 'data.qcow2')),
+      plan: incremental,
+      disks: { ...allIncremental, data: 'Full: ParentDataMissing' },
+      fallback: 'ParentDataMissing: data',
+    },
+    {
+      event: "the parent's file of one disk was cut short by hand",
+      happens: async () => truncate(join(await newestIn(), 'data.qcow2'), 64 * KiB),
+      plan: incremental,
+      disks: { ...allIncremental, data: 'Full: ParentDataDamaged' },
+      fallback: 'ParentDataDamaged: data',
+    },
+    {
+      event: 'the whole directory of the parent was removed by hand',
+      happens: async () => rm(await newestIn(), { recursive: true }),
+      plan: incremental,
+      disks: allFull('ParentDataMissing'),
+      fallback: 'ParentDataMissing: root,data',
     },
     {
       event: 'a disk was plugged in',

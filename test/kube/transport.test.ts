@@ -129,6 +129,18 @@ describe('a request', () => {
     expect(await failure(server.transport().send(read, never))).toMatchObject({ retryAfterMs: 7000 });
   });
 
+  test('to a server that is busy for a second is sent again when that is over', async () => {
+    await using server = await startFakeApiServer();
+    const began = Date.now();
+    server.answer = (response) =>
+      server.seen.length > 1
+        ? json(response, 200, {})
+        : json(response, 429, status(429, 'TooManyRequests', 'busy'), { 'Retry-After': '1' });
+    expect(await server.transport().send(read, never)).toEqual({});
+    expect(server.seen).toHaveLength(2);
+    expect(Date.now() - began).toBeGreaterThan(900);
+  });
+
   test('does not take what is not JSON for an answer', async () => {
     await using server = await startFakeApiServer();
     server.answer = (response) => void response.writeHead(200).end('<html>log in</html>');

@@ -1,5 +1,5 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
-import { type Agent, readAgents } from '../../domain/agent-report.ts';
+import type { Agent } from '../../domain/agent-report.ts';
 import { type Contender, contenderOf } from '../../domain/admission/contender.ts';
 import { claimNameOf } from '../../domain/volumes.ts';
 import { volumesOf, type World } from '../../domain/world.ts';
@@ -15,7 +15,7 @@ export function observeBackup(caches: Caches, clusterId: string, backup: VMBacku
     .map(claimNameOf)
     .flatMap((name) => (name === undefined ? [] : [caches.claims.get({ namespace, name })]))
     .filter((claim) => claim !== undefined);
-  const agents = readAgents(caches.agentLeases.list(), now);
+  const agents = caches.views.agents(now);
   return {
     backup,
     vm,

@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util';
 import type { VMBackup } from '../../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import { admit } from '../../domain/admission/admit.ts';
-import { readAgents } from '../../domain/agent-report.ts';
 import { isUnderWay, standingOf } from '../../domain/standing.ts';
 import type { Change } from '../../kube/change.ts';
 import { type KubeObject, keyOf } from '../../kube/kind.ts';
@@ -64,7 +63,7 @@ function isAtWork(backup: VMBackup | undefined): boolean {
 
 /** Those in the queues who may begin now: not the whole queue is woken for each slot. */
 function whoseTurnItIs(caches: Caches, now: number): readonly VMBackup[] {
-  const contenders = observeContenders(caches, readAgents(caches.agentLeases.list(), now));
+  const contenders = observeContenders(caches, caches.views.agents(now));
   const turns = admit(contenders, now);
   return caches.repositories
     .list()

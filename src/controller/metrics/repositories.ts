@@ -1,5 +1,4 @@
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
-import { readAgents } from '../../domain/agent-report.ts';
 import { conditionOf } from '../../kube/conditions.ts';
 import type { Family, Row } from '../../kube/metrics/family.ts';
 import type { Caches } from '../caches.ts';
@@ -77,10 +76,10 @@ export function repositoryFamilies(caches: Caches, now: () => number): readonly 
   ];
 }
 
-function agentRows({ agentLeases, vmis }: Caches, now: number): readonly Row[] {
+function agentRows({ views, vmis }: Caches, now: number): readonly Row[] {
   const up = new Map<string, number>();
   for (const { status } of vmis.list()) if (status?.nodeName) up.set(status.nodeName, 0);
-  for (const { nodeName, alive } of readAgents(agentLeases.list(), now)) up.set(nodeName, alive ? 1 : 0);
+  for (const { nodeName, alive } of views.agents(now)) up.set(nodeName, alive ? 1 : 0);
   return [...up].map(([node, value]) => ({ labels: { node }, value }));
 }
 

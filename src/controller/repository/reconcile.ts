@@ -1,5 +1,4 @@
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
-import { readAgents } from '../../domain/agent-report.ts';
 import { sumReadiness } from '../../domain/repository-readiness.ts';
 import { isUnderWay, standingOf } from '../../domain/standing.ts';
 import { keyOf } from '../../kube/kind.ts';
@@ -40,7 +39,7 @@ export async function reconcileRepository(
   const repository = caches.repositories.get(key);
   if (repository === undefined || repository.metadata.deletionTimestamp !== undefined) return Done();
   const now = tools.clock.now();
-  const readiness = sumReadiness(key, readAgents(caches.agentLeases.list(), now));
+  const readiness = sumReadiness(key, caches.views.agents(now));
   const status = repositoryStatus(repository, readiness, loadOf(caches, key), new Date(now));
   const events = repositoryEvents(repository, status);
   await report(tools, caches.repositories, repository, { status, events }, writer, signal);

@@ -8,6 +8,7 @@ import { onNode, type TokenOptions } from '../control-plane/token.ts';
 import { inNodeNamespace, run, type ScratchDirectory, scratchDirectory } from '../launcher/index.ts';
 import { eventually, KubeVirt } from './kubevirt.ts';
 import { type Program, startProgram } from './program.ts';
+import { startWeather, type Weather } from './weather.ts';
 
 export const NODE = 'node-1';
 export const NAMESPACE = 'shop';
@@ -36,6 +37,8 @@ export interface Installation extends AsyncDisposable {
   readonly mover: readonly string[];
   /** How `kubectl tidemark` is, as the administrator. */
   readonly cli: readonly string[];
+  /** Good, unless it was asked for. */
+  readonly weather: Weather | undefined;
   controller: Program;
   agent: Program;
   /** Starts the agent again after it was killed. */
@@ -55,6 +58,10 @@ export interface InstallationOptions {
   readonly otherNodes?: readonly string[];
   /** Size of the file system that the pods are on, scratch files included; the machine's own when left out. */
   readonly podsBytes?: number;
+  /** Puts weather between Tidemark's programs and the API server. */
+  readonly weather?: boolean;
+  /** How far the controller's clock is ahead of everyone else's, in milliseconds. */
+  readonly controllerAheadMs?: number;
   /** Extra flags for the node agents. */
   readonly agentFlags?: readonly string[];
   /** Told what happens, step by step. */
@@ -79,19 +86,24 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
 
   say('kube-apiserver, etcd and kube-controller-manager');
   const cluster = building.use(await startControlPlane({ controllerManager: true }));
+  const weather = options.weather === true ? building.use(await startWeather(cluster)) : undefined;
   say('custom resources, accounts and roles');
   const otherNodes = options.otherNodes ?? [];
   await prepare(cluster, repository, [NODE, ...otherNodes]);
 
+  const { controllerAheadMs = 0 } = options;
+  const clock = (name: string) =>
+    name === 'controller' && controllerAheadMs !== 0 ? [clockAhead(controllerAheadMs)] : [];
   const program = async (
     name: 'controller' | 'node-agent',
     token: TokenOptions,
     wrap: (argv: readonly string[]) => readonly string[],
   ) => {
-    const kubeconfig = await cluster.serviceAccountKubeconfig(SYSTEM, `tidemark-${name}`, token);
+    const direct = await cluster.serviceAccountKubeconfig(SYSTEM, `tidemark-${name}`, token);
+    const kubeconfig = (await weather?.through(direct)) ?? direct;
     const common = [`--kubeconfig=${kubeconfig}`, `--namespace=${SYSTEM}`, '--health-port=0'];
     return startProgram(
-      wrap([process.execPath, join(bundles, `${name}.js`), ...common]),
+      wrap([process.execPath, ...clock(name), join(bundles, `${name}.js`), ...common]),
       join(scratch.path, `${name}.log`),
     );
   };
@@ -126,6 +138,7 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     cli: [process.execPath, join(bundles, 'kubectl-tidemark.js'), '--kubeconfig', cluster.kubeconfigPath],
     directory: scratch.path,
     programs: bundles,
+    weather,
     get controller() {
       return controller;
     },
@@ -156,6 +169,15 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
       ),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/** A flag for Node, whose own clock then is so far ahead of the machine's. */
+function clockAhead(ms: number): string {
+  const code = `const Real = Date; globalThis.Date = class extends Real {
+    constructor(...args) { args.length === 0 ? super(Real.now() + ${ms}) : super(...args); }
+    static now() { return Real.now() + ${ms}; }
+  };`;
+  return `--import=data:text/javascript,${encodeURIComponent(code)}`;
 }
 
 /** A file of the repository that this test stands in. */
