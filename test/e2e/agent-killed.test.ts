@@ -96,8 +96,20 @@ describe('in mid-copy', () => {
     await expectNothingLeftBut([parent]);
   });
 
+  test('the VMBackup is deleted and made again under its name: the first one ends, the second is taken', async () => {
+    await untilMidCopy('again');
+    const first = (await tidemark.backup('again')).metadata.uid;
+    await tidemark.cluster.kubectl(['-n', NAMESPACE, 'delete', 'tmb', 'again']);
+    const point = await takePoint(tidemark, vm, () => backUpNow(tidemark, vm, 'again'));
+    expect(point.backup.metadata.uid).not.toBe(first);
+    expect(point.backup.status).toMatchObject({ phase: 'Succeeded', plan: { parent: { name: 'second' } } });
+    expect(await restoresExactly(tidemark, point)).toEqual(new Map([['root', true]]));
+    await expectNothingLeftBut([point.backup.status?.plan?.bitmap]);
+  });
+
   test('the VMBackup is deleted while the agent is dead: the next agent ends the job that nobody asks for', async () => {
-    const parent = (await tidemark.backup('second')).status?.plan?.bitmap;
+    const parent = (await tidemark.backup('again')).status?.plan?.bitmap;
+    await change();
     await untilMidCopy('orphan');
     await tidemark.agent.kill('SIGKILL');
     expect(await hasBackupJob(vm)).toBe(true);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { MiB, type StandInVm, standInVm } from '../support/launcher/index.ts';
-import { faults } from '../support/tidemark/faults.ts';
+import { faults, guestFaults } from '../support/tidemark/faults.ts';
 import { type Installation, installTidemark, NAMESPACE, NODE } from '../support/tidemark/installation.ts';
 import type { Point } from '../support/tidemark/points.ts';
 import { expectWhole, SLOW, type Step, struck } from '../support/tidemark/survive.ts';
@@ -13,6 +13,8 @@ const rows: readonly (readonly [step: Step, fault: string])[] = [
   ['the copy is under way', 'SIGKILL of libvirtd'],
   ['the copy is under way', 'SIGKILL of the API server'],
   ['the data is committed', 'SIGKILL of the agent'],
+  ['the copy is under way', 'a clean stop and start'],
+  ['the copy is under way', 'SIGKILL of QEMU'],
 ];
 
 describe('a process dies', () => {
@@ -34,7 +36,7 @@ describe('a process dies', () => {
 
   test.each(rows)('when %s: %s', async (step, name) => {
     count += 1;
-    const fault = faults.find((each) => each.name === name)!;
+    const fault = [...faults, ...guestFaults].find((each) => each.name === name)!;
     await vm.write('root', { pattern: count, offset: count * MiB, length: 6 * MiB });
     const point = await struck(tidemark, vm, `struck-${count}`, { step, fault });
     await expectWhole(tidemark, vm, point, parent);

@@ -261,6 +261,38 @@ describe('a cache goes on', () => {
     );
   });
 
+  test('through an hour of no events, with a watch now and then and no list, and hears what comes after it', async () => {
+    const server = await startFakeApiServer();
+    const clock = new FakeClock();
+    const hour = 3_600_000;
+    const began = clock.now();
+    server.answer = (response, { query }) => {
+      if (!query.has('watch')) return json(response, 200, listOf(5, [rawThing('a', 1)]));
+      if (clock.now() - began >= hour) return grown(response, server.seen.at(-1)!);
+      // Says nothing until its time is over.
+      void clock
+        .advance(Number(query.get('timeoutSeconds')) * 1000)
+        .then(() => response.writeHead(200).end());
+    };
+    const stop = new AbortController();
+    const cache = startCache(
+      {
+        kube: kubeOver(server.transport()),
+        kind: things,
+        log: pino({ level: 'silent' }),
+        clock,
+        random: () => 0,
+      },
+      stop.signal,
+    );
+    await vi.waitFor(() => expect(cache.get('ns/a')?.spec.size).toBe(9), eventually);
+    // Twelve watches of five minutes, and the one that heard.
+    expect(server.seen.map(({ query }) => query.has('watch'))).toEqual([false, ...Array(13).fill(true)]);
+    stop.abort();
+    await cache.stopped;
+    await server[Symbol.asyncDispose]();
+  });
+
   test('without a hot loop when the server ends each watch at once', async () => {
     const server = await startFakeApiServer();
     const clock = new FakeClock();

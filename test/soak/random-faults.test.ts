@@ -3,19 +3,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { MiB, type StandInVm, standInVm } from '../support/launcher/index.ts';
-import { type Fault, faults } from '../support/tidemark/faults.ts';
+import { type Fault, faults, guestFaults } from '../support/tidemark/faults.ts';
 import { type Installation, installTidemark, NAMESPACE, NODE } from '../support/tidemark/installation.ts';
 import type { Point } from '../support/tidemark/points.ts';
 import { expectWhole, SLOW, type Step, steps, struck } from '../support/tidemark/survive.ts';
 
 const FAULTS = Number(process.env['FAULTS'] ?? 1000);
 const SEED = Number(process.env['SEED'] ?? 1);
-
-/** What takes the guest along. */
-const guestFaults: readonly Fault[] = [
-  { name: 'SIGKILL of QEMU', strikes: ({ kubevirt }, vm) => kubevirt.crash(vm, NODE) },
-  { name: 'a clean stop and start', strikes: ({ kubevirt }, vm) => kubevirt.restart(vm, NODE) },
-];
 
 /** The same seed makes the same rounds. */
 const rounds = fc.sample(

@@ -209,6 +209,27 @@ describe('no job that nobody watches over', () => {
   });
 });
 
+describe('no job beside another one', () => {
+  test.each<[string, string, () => void]>([
+    [
+      "KubeVirt's own backup holds the VM",
+      'KubeVirtBackupRunning',
+      () => (node.vmiStatus = { changedBlockTracking: { backupStatus: { backupName: 'theirs' } } }),
+    ],
+    ['libvirt has another job on it', 'DomainBusy', () => (node.libvirt.job = 'a migration')],
+    ['its launcher pod is being deleted', 'LauncherTerminating', () => (node.terminating = true)],
+  ])('while %s: it waits, and touches nothing (%s)', async (_, reason, happens) => {
+    node.planIncremental();
+    happens();
+    const { job } = node.libvirt;
+    expect(await node.carryOut()).toMatchObject({ kind: 'NotYet', notYet: { reason } });
+    expect(node.libvirt.job).toBe(job);
+    expect(node.libvirt.calls.map(([command]) => command)).not.toContain('backup-begin');
+    expect(node.libvirt.traces('backup-1')).toContain('vda');
+    expect(node.execution?.error).toBeUndefined();
+  });
+});
+
 describe('what is told', () => {
   test('of a bitmap that may be left, when the VM is gone before it could be removed', async () => {
     await killedInMidCopy();

@@ -30,6 +30,10 @@ export class FakeNode implements AsyncDisposable {
   claimName = 'db-vda';
   /** What is free in the repository. */
   freeBytes = 2 ** 30;
+  /** What KubeVirt says of the instance. */
+  vmiStatus: RunningVm['vmi']['status'] = {};
+  /** Whether its launcher pod is being deleted. */
+  terminating = false;
   /** Whether the VM runs on this node. */
   running = true;
   /** Called before the API server or the mover does anything; may throw. */
@@ -108,7 +112,11 @@ export class FakeNode implements AsyncDisposable {
     const volumes = [{ name: 'vda', persistentVolumeClaim: { claimName: this.claimName } }];
     const at = (inside: string, name: string) => ({ inside, outside: join(this.#directory, name) });
     return {
-      vmi: { metadata: { name: 'db', namespace: 'shop', uid: 'vmi' }, spec: { volumes }, status: {} },
+      vmi: {
+        metadata: { name: 'db', namespace: 'shop', uid: 'vmi' },
+        spec: { volumes },
+        status: this.vmiStatus,
+      },
       paths: {
         libvirtSocket: join(this.#directory, 'libvirt'),
         sockets: at('/var/run/kubevirt/sockets', 'sockets'),
@@ -116,7 +124,7 @@ export class FakeNode implements AsyncDisposable {
       },
       virsh,
       domain: await readDomain(virsh, 'shop_db'),
-      terminating: false,
+      terminating: this.terminating,
     };
   }
 

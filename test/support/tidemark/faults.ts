@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ProcessName } from '../control-plane/process.ts';
 import type { StandInVm } from '../launcher/index.ts';
-import type { Installation } from './installation.ts';
+import { type Installation, NODE } from './installation.ts';
 
 /** How long a stopped process stands still, in milliseconds. */
 const STOPPED_MS = 3000;
@@ -53,6 +53,12 @@ export const faults: readonly Fault[] = [
   },
   ...clusterFaults('the API server', 'kube-apiserver'),
   ...clusterFaults('etcd', 'etcd'),
+];
+
+/** What takes the guest along. */
+export const guestFaults: readonly Fault[] = [
+  { name: 'SIGKILL of QEMU', strikes: ({ kubevirt }, vm) => kubevirt.crash(vm, NODE) },
+  { name: 'a clean stop and start', strikes: ({ kubevirt }, vm) => kubevirt.restart(vm, NODE) },
 ];
 
 function clusterFaults(what: string, process: ProcessName): readonly Fault[] {
