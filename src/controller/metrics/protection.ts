@@ -7,12 +7,13 @@ import { effectiveSchedule } from '../../domain/schedule/effective.ts';
 import { longestIntervalMs } from '../../domain/schedule/interval.ts';
 import { chooseVms } from '../../domain/selector.ts';
 import { standingOf } from '../../domain/standing.ts';
+import { isStopped } from '../../domain/world.ts';
 import type { Family, Row } from '../../kube/metrics/family.ts';
 import type { Caches } from '../caches.ts';
 
 /** How well each VM is protected by each schedule: what "no good backup in time" is computed from. */
 export function protectionFamilies(
-  { backups, schedules, views }: Caches,
+  { backups, schedules, views, vmis }: Caches,
   now: () => number,
 ): readonly Family[] {
   const labelNames = ['namespace', 'vm', 'schedule'];
@@ -25,12 +26,16 @@ export function protectionFamilies(
     },
     {
       name: 'tidemark_vm_protected_since_timestamp_seconds',
-      help: 'Since when a schedule takes this VM: the younger of the two.',
+      help: 'Since when a schedule takes this VM: the younger of the two. None while the VM is stopped and the schedule skips it then.',
       labelNames,
       rows: () =>
         schedules
           .list()
-          .flatMap((schedule) => sinceRows(schedule, views.vmsIn(schedule.metadata.namespace ?? ''))),
+          .flatMap((schedule) =>
+            sinceRows(schedule, views.vmsIn(schedule.metadata.namespace ?? ''), (vm) =>
+              isStopped({ vm, vmi: vmis.get(vm.metadata) }),
+            ),
+          ),
     },
     {
       name: 'tidemark_schedule_interval_seconds',
@@ -83,10 +88,16 @@ export function lastGoodRows(
   return [...newest.values()];
 }
 
-function sinceRows({ metadata, spec }: VMBackupSchedule, vms: readonly VirtualMachine[]): readonly Row[] {
+/** @param isStopped whether a VM does not run */
+export function sinceRows(
+  { metadata, spec }: VMBackupSchedule,
+  vms: readonly VirtualMachine[],
+  isStopped: (vm: VirtualMachine) => boolean,
+): readonly Row[] {
   const { namespace = '', name } = metadata;
   const created = new Map(vms.map((vm) => [vm.metadata.name, secondsOf(vm.metadata.creationTimestamp)]));
-  return chooseVms(spec, vms).found.map((vm) => ({
+  const taken = spec.template.whenStopped === 'Skip' ? vms.filter((vm) => !isStopped(vm)) : vms;
+  return chooseVms(spec, taken).found.map((vm) => ({
     labels: { namespace, vm, schedule: name },
     value: Math.max(secondsOf(metadata.creationTimestamp), created.get(vm) ?? 0),
   }));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { lastGoodRows } from '../../../src/controller/metrics/protection.ts';
+import { lastGoodRows, sinceRows } from '../../../src/controller/metrics/protection.ts';
 import { scheduledLabels } from '../../../src/domain/labels.ts';
-import { ago, backup, failure, goodBackup, NOW, schedule } from '../../domain/builders.ts';
+import { ago, backup, failure, goodBackup, NOW, schedule, virtualMachine } from '../../domain/builders.ts';
 
 const seconds = (time: string) => Date.parse(time) / 1000;
 
@@ -42,5 +42,24 @@ describe('the last good backup of a VM', () => {
   test('is none that failed or runs', () => {
     const failed = goodBackup('f', { execution: { error: { ...failure, final: true } } });
     expect(lastGoodRows([failed, backup({ createdAt: new Date(NOW).toISOString() })], [nightly])).toEqual([]);
+  });
+});
+
+describe('the VMs that are to have a backup in time', () => {
+  const named = (name: string) => ({ ...virtualMachine, metadata: { name, uid: name } });
+  const vms = [named('db'), named('web')];
+  const taking = (whenStopped: 'Backup' | 'Skip') => {
+    const { spec, ...rest } = schedule();
+    return { ...rest, spec: { ...spec, template: { ...spec.template, whenStopped } } };
+  };
+  const due = (whenStopped: 'Backup' | 'Skip') =>
+    sinceRows(taking(whenStopped), vms, (vm) => vm.metadata.name === 'db').map(({ labels }) => labels['vm']);
+
+  test('are all that a schedule takes, stopped ones too', () => {
+    expect(due('Backup')).toEqual(['db', 'web']);
+  });
+
+  test('but not those that are stopped, if it skips them', () => {
+    expect(due('Skip')).toEqual(['web']);
   });
 });
