@@ -1,4 +1,4 @@
-import { open, readdir } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VMBackup } from '../../src/crds/vmbackup.ts';
@@ -56,6 +56,32 @@ describe('a repository that is looked after', () => {
     VMBackupRepository.parse(
       JSON.parse(await tidemark.cluster.kubectl(['get', 'tmrepo', 'nas', '-o', 'json'])),
     );
+  /** Reasons of the warnings about an object. */
+  const warnings = async (name: string) =>
+    (
+      await tidemark.cluster.kubectl([
+        ...['get', 'events.events.k8s.io', '-A', '--field-selector', `regarding.name=${name},type=Warning`],
+        ...['-o', 'jsonpath={.items[*].reason}'],
+      ])
+    ).split(' ');
+  const listed = (value: string) =>
+    eventually(
+      `the listing ${value}`,
+      async () => {
+        const { catalogue } = (await repository()).status ?? {};
+        return catalogue?.trigger === value ? catalogue : undefined;
+      },
+      60,
+    );
+  const policyOf = (name: string, deletionPolicy: string) => [
+    ...['patch', 'tmb', name, '--type=merge', '-p', JSON.stringify({ spec: { deletionPolicy } })],
+  ];
+  /** Waits until the deletion of a backup waits for this reason; resolves to its words. */
+  const waitingFor = (name: string, reason: string) =>
+    eventually(`${name} to wait: ${reason}`, async () => {
+      const { conditions } = (await tidemark.backup(name)).status ?? {};
+      return conditions?.find((each) => each.type === 'Reconciling' && each.reason === reason)?.message;
+    });
   const ask = (annotation: string, value: string) =>
     tidemark.cluster.kubectl([
       'annotate',
@@ -127,6 +153,8 @@ describe('a repository that is looked after', () => {
       damagedCount: 1,
       damaged: [{ path: pathOf(last), volume: 'root', reason: 'BackupDataDamaged' }],
     });
+    expect(await warnings('after-import')).toContain('DataDamaged');
+    expect(await warnings('nas')).toContain('DataDamaged');
     const next = await take('after-damage');
     expect(next.backup.status).toMatchObject({ type: 'Full', typeReason: 'ParentDataDamaged' });
     expect(await restoresExactly(tidemark, next)).toEqual(new Map([['root', true]]));
@@ -173,16 +201,82 @@ describe('a repository that is looked after', () => {
     expect(status).toMatchObject({ reason: 'Applied', kept: 1, carriers: 0 });
   });
 
-  test('a deleted namespace takes no data along, and its backups come back and can be restored', async () => {
+  test('the whole chain goes by an explicit wish, and what is on hold holds all of it', async () => {
     const before = await stored();
-    await kubectl(
+    await take('chain-0', { type: 'Full', deletionPolicy: 'Delete' });
+    await take('chain-1', { hold: true });
+    await take('chain-2');
+    expect(await stored()).toHaveLength(before.length + 3);
+    await kubectl('annotate', 'tmb', 'chain-0', 'backup.tidemark.dev/delete-with=Chain');
+    await kubectl('delete', 'tmb', 'chain-0', '--wait=false');
+    const waits = await waitingFor('chain-0', 'Held');
+    expect(waits).toContain('chain-1');
+    expect(await stored()).toHaveLength(before.length + 3);
+    await kubectl('patch', 'tmb', 'chain-1', '--type=merge', '-p', '{"spec":{"hold":false}}');
+    await gone('chain-0', 'chain-1', 'chain-2');
+    expect(await stored()).toEqual(before);
+    last = await take('after-chain', { type: 'Full' });
+  });
+
+  test('while the repository is away an object waits, says why, and can be let go by hand', async () => {
+    const before = await stored();
+    await kubectl(...policyOf('after-chain', 'Delete'));
+    await rename(tidemark.repository, `${tidemark.repository}.away`);
+    await tidemark.cluster.kubectl(['wait', '--for=condition=Ready=false', 'tmrepo/nas', '--timeout=60s']);
+    await kubectl('delete', 'tmb', 'after-chain', '--wait=false');
+    expect(await waitingFor('after-chain', 'RepositoryNotReady')).toContain('set deletionPolicy to Retain');
+    await kubectl(...policyOf('after-chain', 'Retain'));
+    await gone('after-chain');
+    await rm(tidemark.repository, { recursive: true, force: true });
+    await rename(`${tidemark.repository}.away`, tidemark.repository);
+    await tidemark.cluster.kubectl(['wait', '--for=condition=Ready', 'tmrepo/nas', '--timeout=60s']);
+    expect(await stored()).toEqual(before);
+    expect(await restoresExactly(tidemark, last)).toEqual(new Map([['root', true]]));
+  });
+
+  test('drift is shown, and what dead attempts left behind is collected when it is old', async () => {
+    const directory = dirname(join(tidemark.repository, pathOf(last)));
+    const lost = (await stored()).find((id) => id !== idOf(last)) ?? '';
+    await rename(join(directory, lost), join(tidemark.directory, 'lost'));
+    await mkdir(join(directory, 'broken'));
+    await writeFile(join(directory, 'broken/manifest.json'), '{');
+    const [old, young] = [
+      '.incoming-20200101T000000Z-aaaaaaaa-1.0000aaaa',
+      '.incoming-20200101T000000Z-aaaaaaaa-2.0000bbbb',
+    ];
+    for (const name of [old, young]) await mkdir(join(directory, name));
+    await utimes(join(directory, old), 1_577_836_800, 1_577_836_800);
+    await ask('sync', 'drift');
+    expect(await listed('drift')).toMatchObject({
+      objectsWithoutData: 1,
+      unreadable: 1,
+      unreadableExamples: [expect.stringMatching(/\/broken$/)],
+    });
+    await rm(join(directory, 'broken'), { recursive: true });
+    await rename(join(tidemark.directory, 'lost'), join(directory, lost));
+    const dayBefore = new Date(Date.now() - 90_000_000).toISOString();
+    const longAgo = JSON.stringify({ status: { upkeep: { leftoversAt: dayBefore } } });
+    await tidemark.cluster.kubectl([
       'patch',
-      'tmb',
-      'after-damage',
+      'tmrepo',
+      'nas',
+      '--subresource=status',
       '--type=merge',
       '-p',
-      '{"spec":{"deletionPolicy":"Delete"}}',
+      longAgo,
+    ]);
+    await eventually(
+      'the old one to go',
+      async () => ((await stored()).includes(old) ? undefined : true),
+      90,
     );
+    expect(await stored()).toContain(young);
+    await rm(join(directory, young), { recursive: true });
+  });
+
+  test('a deleted namespace takes no data along, and its backups come back and can be restored', async () => {
+    const before = await stored();
+    await kubectl(...policyOf('after-damage', 'Delete'));
     await eventually(
       'the finalizer',
       async () => (await tidemark.backup('after-damage')).metadata.finalizers,
@@ -220,5 +314,44 @@ describe('a repository that is looked after', () => {
     );
     const disk = join(kubelet.claimDirectory(NAMESPACE, 'back-root'), 'disk.img');
     await run(['cmp', disk, last.held.get('root')?.file ?? '']);
+  });
+
+  test('a new cluster that has only the repository gets its backups back, read-only, and restores them', async () => {
+    const before = await stored();
+    const path = pathOf(last);
+    const { name } = last.backup.metadata;
+    await using other = await installTidemark({ repository: tidemark.repository });
+    const { cluster, directory, programs } = other;
+    await using nodes = await startKubelet({ cluster, nodeName: NODE, directory, programs });
+    const grants = [{ clusterID: '*', from: NAMESPACE, into: NAMESPACE }];
+    const patch = { spec: { catalogue: { clusters: ['*'] }, restoreGrants: grants } };
+    await cluster.kubectl(['patch', 'tmrepo', 'nas', '--type=merge', '-p', JSON.stringify(patch)]);
+    await cluster.kubectl(['annotate', 'tmrepo', 'nas', 'backup.tidemark.dev/sync=hello']);
+    const found = await eventually(
+      'the backups to reappear',
+      async () => {
+        const backup = await other.backup(name).catch(() => undefined);
+        return backup?.status?.phase === 'Succeeded' ? backup : undefined;
+      },
+      60,
+    );
+    expect(found.spec.imported).toMatchObject({ cluster: path.split('/')[0], path });
+    await other.apply({
+      apiVersion: 'backup.tidemark.dev/v1alpha1',
+      kind: 'VMRestore',
+      metadata: { name: 'after-the-fire', namespace: NAMESPACE },
+      spec: {
+        source: { backupName: name },
+        target: { claims: { prefix: 'new-' } },
+        storageClassMap: { '*': STORAGE_CLASS },
+      },
+    });
+    const onOther = (...args: readonly string[]) => cluster.kubectl(['-n', NAMESPACE, ...args]);
+    await onOther('wait', '--for=condition=Ready', 'tmr/after-the-fire', '--timeout=60s');
+    const disk = join(nodes.claimDirectory(NAMESPACE, 'new-root'), 'disk.img');
+    await run(['cmp', disk, last.held.get('root')?.file ?? '']);
+    await onOther(...policyOf(name, 'Delete'));
+    await onOther('delete', 'tmb', name, '--timeout=30s');
+    expect(await stored()).toEqual(before);
   });
 });
