@@ -3,6 +3,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { backup } from './commands/backup.ts';
 import { completion } from './commands/completion.ts';
 import { protect } from './commands/protect.ts';
+import { repo } from './commands/repo.ts';
 import { report } from './commands/report.ts';
 import { restore } from './commands/restore.ts';
 import { status } from './commands/status.ts';
@@ -31,16 +32,18 @@ export function program(session: Session): CommandUnknownOpts {
     backup(session),
     restore(session),
     protect(session),
+    repo(session),
     report(session),
     completion(session),
   ];
   for (const command of commands) root.addCommand(command);
-  for (const command of [root, ...commands]) quiet(command, session);
+  quiet(root, session);
   return root;
 }
 
-/** What commander would print and exit with goes through us: one line, and the exit code of `run`. */
-function quiet(command: CommandUnknownOpts, { terminal }: Session): void {
+/** What commander would print and exit with goes through us, of a command and of all beneath it: one line, and the exit code of `run`. */
+function quiet(command: CommandUnknownOpts, session: Session): void {
+  const { terminal } = session;
   command
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
@@ -50,6 +53,7 @@ function quiet(command: CommandUnknownOpts, { terminal }: Session): void {
       getOutHelpWidth: () => HELP_WIDTH,
       outputError: () => {},
     });
+  for (const child of command.commands) quiet(child, session);
 }
 
 const HELP_WIDTH = 100;

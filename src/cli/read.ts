@@ -1,4 +1,5 @@
 import { type VMBackup, vmBackups } from '../crds/vmbackup.ts';
+import { type VMBackupRepository, vmBackupRepositories } from '../crds/vmbackuprepository.ts';
 import type { Kube, Selection } from '../kube/client.ts';
 import { Forbidden, KubeError, NotFound } from '../kube/errors.ts';
 import type { Kind, KubeObject, Ref } from '../kube/kind.ts';
@@ -59,6 +60,21 @@ export async function findBackup(
   } catch (cause) {
     if (!(cause instanceof NotFound)) throw cause;
     const message = `There is no VMBackup '${name}' in namespace '${namespace}': 'kubectl get tmb -A' lists them all, -n chooses the namespace.`;
+    throw new KubeError('NotFound', message, { status: 404, cause });
+  }
+}
+
+/** Reads a VMBackupRepository that the user names. Throws KubeError whose message says where to look. */
+export async function findRepository(
+  kube: Kube,
+  name: string,
+  signal: AbortSignal,
+): Promise<VMBackupRepository> {
+  try {
+    return await kube.get(vmBackupRepositories, { name }, signal);
+  } catch (cause) {
+    if (!(cause instanceof NotFound)) throw cause;
+    const message = `There is no VMBackupRepository '${name}': 'kubectl tidemark repo ls' lists them all.`;
     throw new KubeError('NotFound', message, { status: 404, cause });
   }
 }

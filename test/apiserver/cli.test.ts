@@ -356,6 +356,45 @@ test('what protect writes is what the API server takes', async () => {
   await cluster.kubectl(['create', '--dry-run=server', '-f', '-'], { stdin: stdout });
 });
 
+describe('repo', () => {
+  test('ls shows the repositories, and what the VMs have in one', async () => {
+    const { code, stdout, stderr } = await tidemark(operator, 'repo', 'ls', 'nas', '--exit-code');
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^nas {2,}no( {2,}-){6}$/m);
+    expect(stdout).toContain('nas: no node agent has looked at it yet.');
+    expect(stdout).toMatch(/^shop {2,}db {2,}1 {2,}- {2,}\S+ {2,}\S+ ago$/m);
+    expect(code).toBe(1);
+  });
+
+  test('ls gives the same as JSON', async () => {
+    const { stdout } = await tidemark(operator, 'repo', 'ls', '-o', 'json');
+    expect(JSON.parse(stdout)).toMatchObject({ repositories: [{ name: 'nas', needs: ['NotReady'] }] });
+  });
+
+  test('import by who may only read is refused in one line', async () => {
+    const { code, stderr } = await tidemark(operator, 'repo', 'import', 'nas');
+    expect(stderr).toMatch(/^kubectl tidemark: .*forbidden[^\n]*\n$/);
+    expect(code).toBe(1);
+  });
+
+  test('import into a repository that is not ready says why, and ends with 1', async () => {
+    const keeper = await cluster.kubeconfigFor({ user: 'keeper' });
+    const role = ['--verb=get,list,patch', '--resource=vmbackuprepositories.backup.tidemark.dev'];
+    await cluster.kubectl(['create', 'clusterrole', 'keeper', ...role]);
+    await cluster.kubectl(['create', 'clusterrolebinding', 'k', '--clusterrole=keeper', '--user=keeper']);
+    const { code, stdout } = await tidemark(keeper, 'repo', 'import', 'nas');
+    expect([code, stdout]).toEqual([1, 'nas: NotReady: no node agent has looked at it yet.\n']);
+  });
+
+  test('of one that is not there says where to look', async () => {
+    const { code, stderr } = await tidemark(operator, 'repo', 'ls', 'moon');
+    expect(stderr).toContain(
+      "There is no VMBackupRepository 'moon': 'kubectl tidemark repo ls' lists them all.",
+    );
+    expect(code).toBe(1);
+  });
+});
+
 describe('report', () => {
   test('holds what the user may see, says what was refused, and nothing of cloud-init', async () => {
     const { code, stdout } = await tidemark(operator, 'report', '-n', namespace);

@@ -18,6 +18,8 @@ describe('help', () => {
     [['status', '--help'], 'Usage: kubectl tidemark status [options]'],
     [['help', 'tree'], 'Usage: kubectl tidemark tree [options] <vm>'],
     [['why', '-h'], 'Usage: kubectl tidemark why [options] <backup>'],
+    [['repo', '--help'], 'Usage: kubectl tidemark repo [options] [command]'],
+    [['repo', 'ls', '--help'], 'Usage: kubectl tidemark repo ls [options] [repository]'],
     [['-n', 'status', 'why', '--help'], 'Usage: kubectl tidemark why [options] <backup>'],
   ])('%j tells how to use it', async (args, expected) => {
     const { code, stdout, stderr } = await run(...args);
@@ -42,6 +44,9 @@ describe('a wrong command line ends with 2, and with one line that says what to 
     [['status', '--namespace='], '--namespace is empty'],
     [['status', '-A', '-n', 'shop'], 'set either --namespace or --all-namespaces, not both'],
     [['why'], "missing required argument 'backup'"],
+    [['repo', 'list'], "unknown command 'list'"],
+    [['repo', 'import'], "missing required argument 'repository'"],
+    [['repo', 'ls', '-o', 'xml'], "'xml' is invalid"],
     [['why', 'a', 'b'], 'too many arguments'],
     [['protect', 'db'], "required option '--repository <name>' not specified"],
     [['protect', '--repository', 'nas'], 'say which VMs'],

@@ -326,7 +326,8 @@ describe('a repository that is looked after', () => {
     const grants = [{ clusterID: '*', from: NAMESPACE, into: NAMESPACE }];
     const patch = { spec: { catalogue: { clusters: ['*'] }, restoreGrants: grants } };
     await cluster.kubectl(['patch', 'tmrepo', 'nas', '--type=merge', '-p', JSON.stringify(patch)]);
-    await cluster.kubectl(['annotate', 'tmrepo', 'nas', 'backup.tidemark.dev/sync=hello']);
+    const { stdout } = await run([...other.cli, 'repo', 'import', 'nas']);
+    expect(stdout).toMatch(new RegExp(`^nas: ${before.length} backups, .*; ${before.length} imported now\n`));
     const found = await eventually(
       'the backups to reappear',
       async () => {

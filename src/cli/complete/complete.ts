@@ -1,6 +1,7 @@
 import type { CommandUnknownOpts } from '@commander-js/extra-typings';
 import { virtualMachines } from '../../crds/kubevirt.ts';
 import { vmBackups } from '../../crds/vmbackup.ts';
+import { vmBackupRepositories } from '../../crds/vmbackuprepository.ts';
 import type { Kube } from '../../kube/client.ts';
 import type { KubeObject } from '../../kube/kind.ts';
 import { listIfAllowed } from '../read.ts';
@@ -17,6 +18,7 @@ const vms: List = (kube, namespace, signal) => listIfAllowed(kube, virtualMachin
 /** What an argument takes the name of. */
 const lists: ReadonlyMap<string, List> = new Map([
   ['backup', (kube, namespace, signal) => listIfAllowed(kube, vmBackups, { namespace }, signal)],
+  ['repository', (kube, _, signal) => listIfAllowed(kube, vmBackupRepositories, {}, signal)],
   ['vm', vms],
   ['vms', vms],
 ]);

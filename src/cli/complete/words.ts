@@ -18,29 +18,43 @@ export function candidatesFor(root: CommandUnknownOpts, typed: readonly string[]
   const before = typed.slice(0, -1);
   const previous = before.at(-1) ?? '';
   const positionals = positionalsOf(root, before);
-  const command = root.commands.find((it) => it.name() === positionals[0]);
-  const options = [...(command?.options ?? []), ...root.options].filter(({ hidden }) => !hidden);
+  const { command, rest } = commandOf(root, positionals);
+  const options = [...new Set([...command.options, ...root.options])].filter(({ hidden }) => !hidden);
   const asked = options.find((option) => takesValue(option, previous));
   if (asked !== undefined) return { words: starting(asked.argChoices ?? [], current) };
   if (current.startsWith('-')) {
     const flags = options.flatMap(({ long }) => (typeof long === 'string' ? [long] : []));
     return { words: starting([...flags, '--help'], current) };
   }
-  if (command === undefined) {
-    const names = visible(root).map((it) => it.name());
+  if (command.commands.length > 0) {
+    const names = visible(command).map((it) => it.name());
     return { words: starting(names, current) };
   }
-  const argument = command.registeredArguments[positionals.length - 1] ?? command.registeredArguments.at(-1);
-  const isFull = positionals.length > command.registeredArguments.length && argument?.variadic !== true;
+  const argument = command.registeredArguments[rest.length] ?? command.registeredArguments.at(-1);
+  const isFull = rest.length >= command.registeredArguments.length && argument?.variadic !== true;
   if (argument === undefined || isFull) return { words: [] };
   return argument.argChoices === undefined
     ? { words: [], argument: argument.name() }
     : { words: starting(argument.argChoices, current) };
 }
 
+/** The command that the words name, however deep, and the words after it. */
+function commandOf(
+  root: CommandUnknownOpts,
+  words: readonly string[],
+): { readonly command: CommandUnknownOpts; readonly rest: readonly string[] } {
+  const child = root.commands.find((it) => it.name() === words[0]);
+  return child === undefined ? { command: root, rest: words } : commandOf(child, words.slice(1));
+}
+
+/** A command and all beneath it. */
+function withChildren(command: CommandUnknownOpts): readonly CommandUnknownOpts[] {
+  return [command, ...command.commands.flatMap(withChildren)];
+}
+
 /** The words that are neither flags nor their values. */
 function positionalsOf(root: CommandUnknownOpts, words: readonly string[]): readonly string[] {
-  const options = [root, ...root.commands].flatMap((command) => command.options);
+  const options = withChildren(root).flatMap((command) => command.options);
   return words.filter((word, index) => {
     if (word.startsWith('-')) return false;
     const previous = words[index - 1] ?? '';

@@ -22,6 +22,11 @@ test.each([
   [['protect', 'a', 'b', ''], { words: [], argument: 'vms' }],
   [['tree', 'db', ''], { words: [] }],
   [['backup', '--name', ''], { words: [] }],
+  [['repo', ''], { words: ['ls', 'import', 'help'] }],
+  [['repo', 'i'], { words: ['import'] }],
+  [['repo', 'import', 'n'], { words: [], argument: 'repository' }],
+  [['repo', 'ls', '--exit'], { words: ['--exit-code'] }],
+  [['repo', 'ls', 'nas', ''], { words: [] }],
 ])('after %j come %j', (typed, expected) => {
   expect(candidatesFor(root, typed)).toEqual(expected);
 });
