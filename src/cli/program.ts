@@ -8,6 +8,7 @@ import { report } from './commands/report.ts';
 import { restore } from './commands/restore.ts';
 import { status } from './commands/status.ts';
 import { tree } from './commands/tree.ts';
+import { verify } from './commands/verify.ts';
 import { why } from './commands/why.ts';
 import type { Session } from './session.ts';
 
@@ -31,6 +32,7 @@ export function program(session: Session): CommandUnknownOpts {
     why(session),
     backup(session),
     restore(session),
+    verify(session),
     protect(session),
     repo(session),
     report(session),

@@ -105,13 +105,41 @@ export const ScrubStatus = z.object({
 });
 export type ScrubStatus = z.infer<typeof ScrubStatus>;
 
+export const Removal = z.object({
+  at: Time.describe('When it was tried.'),
+  reason: Reason.describe('Why the data is still there.'),
+  message: Message.describe('The same in a sentence, with what to do.'),
+});
+
+export const Verification = z.object({
+  trigger: z
+    .string()
+    .max(63)
+    .describe('The last value of the annotation backup.tidemark.dev/verify that was followed.'),
+  bytesRead: Bytes.describe('Bytes read.'),
+  cursor: z
+    .string()
+    .max(1200)
+    .optional()
+    .describe('Where it goes on: it gave way to more urgent work of the repository.'),
+  completedAt: Time.optional().describe('When it ended.'),
+  result: z
+    .enum(['Good', 'Damaged', 'Unknown'])
+    .optional()
+    .describe('Good: every byte is what was written. Unknown: it could not be read, and reason says why.'),
+  reason: Reason.optional().describe('The result in a word.'),
+  message: Message.optional().describe('The same in a sentence.'),
+});
+export type Verification = z.infer<typeof Verification>;
+
 export const UpkeepStatus = z.object({
   run: z.int().min(0).describe('How many Jobs there were; names the next one.'),
   job: z.string().max(253).optional().describe('The Job that runs now.'),
   work: z
-    .enum(['Sweep', 'Catalogue', 'Scrub'])
+    .enum(['Sweep', 'Catalogue', 'Verify', 'Scrub'])
     .optional()
     .describe('What the last Job did, or the one that runs does.'),
+  backup: z.string().max(320).optional().describe('The VMBackup that the Job verifies, as namespace/name.'),
   leftoversAt: Time.optional().describe('When what dead attempts left behind was last collected.'),
   failures: z.int().min(0).optional().describe('How many Jobs in a row failed.'),
   lastFailure: z

@@ -16,6 +16,7 @@ import {
 import { AttemptRecord, MOST_ATTEMPT_RECORDS } from './attempt-record.ts';
 import { BackupSettings } from './backup-settings.ts';
 import { Conditions } from './conditions.ts';
+import { Removal, Verification } from './upkeep.ts';
 
 /** Full: stands alone. Incremental: what changed since its parent. */
 export const BackupType = z.enum(['Full', 'Incremental']);
@@ -218,14 +219,10 @@ export const VMBackupStatus = z.object({
       `What came of each attempt that is over, oldest first; the latest ${MOST_ATTEMPT_RECORDS} are kept.`,
     ),
   execution: Execution.optional().describe('What the agent did; only the agent writes here.'),
-  removal: z
-    .object({
-      at: Time.describe('When it was tried.'),
-      reason: Reason.describe('Why the data is still there.'),
-      message: Message.describe('The same in a sentence, with what to do.'),
-    })
-    .optional()
-    .describe('The last time that the data should have been removed, and was not.'),
+  removal: Removal.optional().describe('The last time that the data should have been removed, and was not.'),
+  verification: Verification.optional().describe(
+    'What came of the last verification that was asked for with the annotation backup.tidemark.dev/verify.',
+  ),
 });
 export type VMBackupStatus = z.infer<typeof VMBackupStatus>;
 

@@ -11,6 +11,8 @@ export const DATA_FINALIZER = 'backup.tidemark.dev/data';
 export const DELETE_WITH_ANNOTATION = 'backup.tidemark.dev/delete-with';
 /** On a VMBackup that was made from a backup in the repository. */
 export const IMPORTED_LABEL = 'backup.tidemark.dev/imported';
+/** On a VMBackup: verify its data, and all that it stands on, when the value changes. */
+export const VERIFY_ANNOTATION = 'backup.tidemark.dev/verify';
 /** On a VMBackupRepository: list it now, when the value changes. */
 export const SYNC_ANNOTATION = 'backup.tidemark.dev/sync';
 /** On a VMBackupRepository: begin a scrub of everything now, when the value changes. */

@@ -395,6 +395,20 @@ describe('repo', () => {
   });
 });
 
+describe('verify', () => {
+  test('of a backup without data says so, and asks for nothing', async () => {
+    const { code, stderr } = await tidemark(owner, 'verify', 'bad');
+    expect(stderr).toMatch(/^kubectl tidemark: VMBackup 'bad' has no data to verify: [^\n]*\n$/);
+    expect(code).toBe(1);
+  });
+
+  test('by a user who may only read is refused in one line', async () => {
+    const { code, stderr } = await tidemark(owner, 'verify', 'good');
+    expect(stderr).toMatch(/^kubectl tidemark: .*forbidden[^\n]*\n$/);
+    expect(code).toBe(1);
+  });
+});
+
 describe('report', () => {
   test('holds what the user may see, says what was refused, and nothing of cloud-init', async () => {
     const { code, stdout } = await tidemark(operator, 'report', '-n', namespace);

@@ -44,6 +44,7 @@ describe('a wrong command line ends with 2, and with one line that says what to 
     [['status', '--namespace='], '--namespace is empty'],
     [['status', '-A', '-n', 'shop'], 'set either --namespace or --all-namespaces, not both'],
     [['why'], "missing required argument 'backup'"],
+    [['verify'], "missing required argument 'backup'"],
     [['repo', 'list'], "unknown command 'list'"],
     [['repo', 'import'], "missing required argument 'repository'"],
     [['repo', 'ls', '-o', 'xml'], "'xml' is invalid"],

@@ -153,11 +153,21 @@ describe('a repository that is looked after', () => {
       damagedCount: 1,
       damaged: [{ path: pathOf(last), volume: 'root', reason: 'BackupDataDamaged' }],
     });
-    expect(await warnings('after-import')).toContain('DataDamaged');
+    const verify = run([...tidemark.cli, '-n', NAMESPACE, 'verify', 'after-import']);
+    await expect(verify).rejects.toThrow('ended with 1');
+    expect((await tidemark.backup('after-import')).status?.verification).toMatchObject({
+      result: 'Damaged',
+      message: expect.stringContaining('are not what was written'),
+    });
+    expect(await warnings('after-import')).toEqual(
+      expect.arrayContaining(['DataDamaged', 'BackupDataDamaged']),
+    );
     expect(await warnings('nas')).toContain('DataDamaged');
     const next = await take('after-damage');
     expect(next.backup.status).toMatchObject({ type: 'Full', typeReason: 'ParentDataDamaged' });
     expect(await restoresExactly(tidemark, next)).toEqual(new Map([['root', true]]));
+    const proven = await run([...tidemark.cli, '-n', NAMESPACE, 'verify', 'after-damage']);
+    expect(proven.stdout).toMatch(/^Good: Every byte of its data is what was written: \S+ read\.\n$/);
     last = next;
   });
 

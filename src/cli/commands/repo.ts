@@ -2,14 +2,15 @@ import { Command } from '@commander-js/extra-typings';
 import { vmBackups } from '../../crds/vmbackup.ts';
 import { vmBackupRepositories } from '../../crds/vmbackuprepository.ts';
 import { SYNC_ANNOTATION } from '../../domain/labels.ts';
-import { annotate, waitForAnswer } from '../ask.ts';
+import { annotate } from '../annotate.ts';
 import { ExitCode } from '../exit-code.ts';
 import { forPrograms, outputOption } from '../output.ts';
 import { findRepository, listAll } from '../read.ts';
 import { holdingsOf } from '../repo/holdings.ts';
-import { importedLines, outcomeOfImport, showsImport } from '../repo/import.ts';
+import { importedLines, importLine, outcomeOfImport } from '../repo/import.ts';
 import { holdingLines, repositoryLines } from '../repo/screen.ts';
 import { summaryOf } from '../repo/summary.ts';
+import { watchUntilOver } from '../screen/watch.ts';
 import type { Session } from '../session.ts';
 
 /** What lies in the repositories. */
@@ -79,8 +80,18 @@ const importing = (session: Session) =>
         terminal.signal,
       );
       if (!wait) return session.print([`vmbackuprepository.backup.tidemark.dev/${name} asked for an import`]);
-      const questions = { shows: showsImport, answer: outcomeOfImport(token, found) };
-      const outcome = await waitForAnswer(kube, vmBackupRepositories, asked, questions, terminal);
+      const outcomeOf = outcomeOfImport(token, found);
+      const last = await watchUntilOver(
+        {
+          first: asked,
+          again: () => kube.get(vmBackupRepositories, { name }, terminal.signal),
+          line: (seen) => importLine(seen, outcomeOf(seen)),
+          isOver: (seen) => outcomeOf(seen) !== undefined,
+          goesOn: `the listing goes on, and status.catalogue of VMBackupRepository '${name}' will tell`,
+        },
+        { terminal, paint: session.painter() },
+      );
+      const outcome = outcomeOf(last) ?? {};
       session.print(forPrograms(output, outcome) ?? importedLines(name, outcome));
       if (outcome.failure !== undefined) session.exitCode = ExitCode.failed;
     });

@@ -1,6 +1,7 @@
 import type { CatalogueStatus } from '../../crds/upkeep.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import { humanSize } from '../../domain/columns.ts';
+import type { Styled } from '../screen/style.ts';
 
 /** What came of an import that was asked for: what the listing counted, or why there was none. */
 export interface ImportOutcome {
@@ -28,13 +29,13 @@ export function outcomeOfImport(
 }
 
 /** How an import comes on. */
-export function showsImport({ status }: VMBackupRepository): string {
+export function importLine({ status }: VMBackupRepository, outcome: ImportOutcome | undefined): Styled {
   const { upkeep, catalogue } = status ?? {};
-  if (upkeep?.job === undefined) return 'waits for its turn';
-  if (upkeep.work !== 'Catalogue') return `waits for the Job ${upkeep.job} to end`;
-  return catalogue?.next === undefined
-    ? 'lists the repository'
-    : `lists the repository, at ${catalogue.next}`;
+  if (outcome !== undefined) return { text: outcome.failure === undefined ? 'listed' : 'not listed' };
+  if (upkeep?.job === undefined) return { text: 'waits for its turn' };
+  if (upkeep.work !== 'Catalogue') return { text: `waits for the Job ${upkeep.job} to end` };
+  const at = catalogue?.next === undefined ? '' : `, at ${catalogue.next}`;
+  return { text: `lists the repository${at}` };
 }
 
 /** The outcome for people. */

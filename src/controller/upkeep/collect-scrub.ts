@@ -64,7 +64,7 @@ export function tellDamage(
   const byPath = new Map(found.map((each) => [each.path, each]));
   for (const backup of caches.backups.list(({ status }) => byPath.has(status?.plan?.path ?? ''))) {
     const damage = byPath.get(backup.status?.plan?.path ?? '');
-    const note = `The scrub found damage (${damage?.reason}): ${damage?.message}. The next backup of this chain is a full.`;
+    const note = `Damage was found (${damage?.reason}): ${damage?.message}. The next backup of this chain is a full.`;
     recorder.record(vmBackups, backup, { type: 'Warning', reason: 'DataDamaged', action: 'Scrub', note });
   }
   return found.slice(0, 5).map(({ path, message }) => ({

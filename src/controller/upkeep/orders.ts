@@ -8,6 +8,8 @@ import { isUnderWay, standingOf } from '../../domain/standing.ts';
 import { scrubShare, type Work } from '../../domain/upkeep/decide-upkeep.ts';
 import { comparePaths } from '../../domain/upkeep/path-order.ts';
 import type { SweepOrder } from '../../domain/upkeep/sweep.ts';
+import { asksForVerification, verifiedUpTo } from '../../domain/upkeep/verification.ts';
+import { keyOf } from '../../kube/kind.ts';
 import type { Caches } from '../caches.ts';
 import { observeDeletion } from '../deletion/reconcile.ts';
 import type { Tools } from '../report.ts';
@@ -109,6 +111,26 @@ export function scrubArgs(
     'scrub',
     REPOSITORY_PATH,
     ...['--share', share, '--for', SLICE_TIME, '--limit', repository.spec.bandwidthLimit ?? SCRUB_LIMIT],
+    ...(cursor === undefined ? [] : ['--resume', cursor]),
+    '--json',
+  ];
+}
+
+/** The backups of a repository whose verification is asked for: always in the same order. */
+export function unverifiedIn(caches: Caches, repository: string): readonly VMBackup[] {
+  return caches.backups
+    .list((backup) => backup.spec.repository === repository && asksForVerification(backup))
+    .toSorted((a, b) => (keyOf(a.metadata) < keyOf(b.metadata) ? -1 : 1));
+}
+
+/** Someone waits for it: as fast as the repository allows. */
+export function verifyArgs({ spec }: VMBackupRepository, backup: VMBackup): readonly string[] {
+  const cursor = verifiedUpTo(backup);
+  return [
+    'verify',
+    `${REPOSITORY_PATH}/${backup.status?.plan?.path}`,
+    ...['--chain', '--for', SLICE_TIME],
+    ...(spec.bandwidthLimit === undefined ? [] : ['--limit', spec.bandwidthLimit]),
     ...(cursor === undefined ? [] : ['--resume', cursor]),
     '--json',
   ];

@@ -6,8 +6,10 @@ import { BriefBackup, ListResult } from '../../domain/upkeep/brief.ts';
 import { decideUpkeep, scrubShare, type Work } from '../../domain/upkeep/decide-upkeep.ts';
 import { ScrubResult } from '../../domain/upkeep/scrub.ts';
 import { SweepResult } from '../../domain/upkeep/sweep.ts';
+import { asksForVerification } from '../../domain/upkeep/verification.ts';
 import { clip, type Why } from '../../domain/why.ts';
 import type { Event } from '../../kube/events.ts';
+import { keyOf } from '../../kube/kind.ts';
 import { Again, Done, type Outcome } from '../../kube/outcome.ts';
 import type { StatusWriter } from '../../kube/status.ts';
 import type { Caches } from '../caches.ts';
@@ -16,7 +18,17 @@ import { report, type Tools } from '../report.ts';
 import { collectCatalogue } from './collect-catalogue.ts';
 import { scrubbed, tellDamage } from './collect-scrub.ts';
 import { collectSweep } from './collect-sweep.ts';
-import { catalogueArgs, doomedIn, scrubArgs, sweepArgs, type UpkeepOptions, upkeepJob } from './orders.ts';
+import { answer, readVerification } from './collect-verification.ts';
+import {
+  catalogueArgs,
+  doomedIn,
+  scrubArgs,
+  sweepArgs,
+  unverifiedIn,
+  type UpkeepOptions,
+  upkeepJob,
+  verifyArgs,
+} from './orders.ts';
 
 /** Another owner than that of the rest of the status: each writes its own fields, and neither takes away the other's. */
 const writer: StatusWriter<VMBackupRepository> = {
@@ -53,12 +65,17 @@ export async function reconcileUpkeep(
   const { job, work } = repository.status?.upkeep ?? {};
   if (job !== undefined && work !== undefined) return await goOn(context, repository, job, work);
   const doomed = await doomedIn(caches, tools, options.clusterId, key, signal);
-  const decision = decideUpkeep({ repository, toSweep: doomed.length }, tools.clock.now());
+  const unverified = unverifiedIn(caches, key);
+  const world = { repository, toSweep: doomed.length, toVerify: unverified.length };
+  const decision = decideUpkeep(world, tools.clock.now());
   if (decision.kind === 'Nothing') return Again(decision.afterMs);
   const { upkeep } = repository.status ?? {};
   const run = (upkeep?.run ?? 0) + 1;
   const name = `tidemark-${decision.work.toLowerCase()}-${shortHash(repository.metadata.uid)}-${run}`;
-  await tell(context, repository, { upkeep: { ...upkeep, run, job: name, work: decision.work } });
+  const [first] = unverified;
+  const backup = decision.work === 'Verify' && first !== undefined ? keyOf(first.metadata) : undefined;
+  const begun = { ...upkeep, run, job: name, work: decision.work, ...(backup !== undefined && { backup }) };
+  await tell(context, repository, { upkeep: begun });
   return Again(AT_ONCE_MS);
 }
 
@@ -74,6 +91,10 @@ async function goOn(
   switch (standing.kind) {
     case 'Absent': {
       const args = await argsOf(context, repository, work);
+      if (args === undefined) {
+        await end(context, repository, {});
+        return Again(AT_ONCE_MS);
+      }
       await ensureJob(tools.kube, upkeepJob(repository, work, name, args, options), signal);
       return Again(LOOK_AGAIN_MS);
     }
@@ -81,7 +102,8 @@ async function goOn(
     case 'Running':
       return Again(LOOK_AGAIN_MS);
     case 'Failed':
-      await end(context, repository, {}, standing.why);
+      if (work === 'Verify') await collect(context, repository, name, work, standing.why);
+      else await end(context, repository, {}, standing.why);
       break;
     case 'Succeeded':
       await collect(context, repository, name, work);
@@ -90,23 +112,29 @@ async function goOn(
   return Again(AT_ONCE_MS);
 }
 
+/** Undefined if there is nothing to do any more. */
 async function argsOf(
   { caches, options, tools, signal }: Context,
   repository: VMBackupRepository,
   work: Work,
-): Promise<readonly string[]> {
+): Promise<readonly string[] | undefined> {
+  if (work === 'Verify') {
+    const backup = caches.backups.get(repository.status?.upkeep?.backup ?? '');
+    return backup && asksForVerification(backup) ? verifyArgs(repository, backup) : undefined;
+  }
   if (work === 'Catalogue') return catalogueArgs(repository);
   if (work === 'Scrub') return scrubArgs(repository, isAskedAnew(repository), tools.clock.now());
   const doomed = await doomedIn(caches, tools, options.clusterId, repository.metadata.name, signal);
   return sweepArgs(caches, repository, doomed, options.clusterId);
 }
 
-/** Acts on what the Job said; then it is forgotten. */
+/** Acts on what the Job said; then it is forgotten. `failed` says why it ended badly: a verification does so when it finds damage. */
 async function collect(
   context: Context,
   repository: VMBackupRepository,
   name: string,
   work: Work,
+  failed?: Why,
 ): Promise<void> {
   const { caches, options, tools, signal } = context;
   const ref = { namespace: options.namespace, name };
@@ -132,6 +160,17 @@ async function collect(
       const catalogue = await collectCatalogue(caches, tools, options.clusterId, repository, listing, signal);
       return await end(context, repository, { catalogue });
     }
+    case 'Verify': {
+      const backup = caches.backups.get(repository.status?.upkeep?.backup ?? '');
+      if (backup === undefined || !asksForVerification(backup)) return await end(context, repository, {});
+      const why = failed ?? { reason: 'ResultMissing', message: `Job '${name}' did not tell what it found.` };
+      const { verification, damage } = readVerification(repository, backup, { log, why }, now);
+      const changes = damage === undefined ? {} : { scrub: damage.scrub };
+      // The damage first: once the backup has its answer, nobody asks again.
+      if (damage) await tell(context, repository, changes, tellDamage(caches, tools, damage.found));
+      await answer(tools, backup, verification, signal);
+      return await end(context, repository, changes);
+    }
     case 'Scrub': {
       const result = ScrubResult.safeParse(said);
       if (!result.success) break;
@@ -152,7 +191,13 @@ async function end(
   failure?: Why,
   events: readonly Event[] = [],
 ): Promise<void> {
-  const { job: _, lastFailure, failures = 0, ...upkeep } = repository.status?.upkeep ?? { run: 0 };
+  const {
+    job: _,
+    backup: __,
+    lastFailure,
+    failures = 0,
+    ...upkeep
+  } = repository.status?.upkeep ?? { run: 0 };
   const at = new Date(context.tools.clock.now()).toISOString();
   const failed = failure && {
     failures: failures + 1,

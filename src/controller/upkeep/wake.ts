@@ -1,4 +1,5 @@
 import { REPOSITORY_LABEL } from '../../domain/labels.ts';
+import { asksForVerification } from '../../domain/upkeep/verification.ts';
 import { keyOf, type KubeObject } from '../../kube/kind.ts';
 import type { Change } from '../../kube/change.ts';
 import { type Source, watching } from '../../kube/source.ts';
@@ -8,7 +9,7 @@ type Labelled = KubeObject & {
   readonly metadata: { readonly labels?: Readonly<Record<string, string>> | undefined };
 };
 
-/** What makes a repository's upkeep worth another look: itself, its Jobs and their pods, and backups that are being deleted. */
+/** What makes a repository's upkeep worth another look: itself, its Jobs and their pods, and backups that are being deleted or ask to be verified. */
 export function upkeepSources(caches: Caches): readonly Source[] {
   const ofRepository = (change: Change<Labelled>): readonly string[] => {
     const uid = (change.new ?? change.old)?.metadata.labels?.[REPOSITORY_LABEL];
@@ -22,7 +23,9 @@ export function upkeepSources(caches: Caches): readonly Source[] {
     watching(caches.jobs, ofRepository),
     watching(caches.jobPods, ofRepository),
     watching(caches.backups, ({ new: backup }) =>
-      backup?.metadata.deletionTimestamp === undefined ? [] : [backup.spec.repository],
+      backup !== undefined && (backup.metadata.deletionTimestamp !== undefined || asksForVerification(backup))
+        ? [backup.spec.repository]
+        : [],
     ),
   ];
 }

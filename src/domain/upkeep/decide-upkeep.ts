@@ -4,12 +4,14 @@ import { SCRUB_ANNOTATION, SYNC_ANNOTATION } from '../labels.ts';
 import type { Why } from '../why.ts';
 
 /** What the Jobs that look after a repository do. */
-export type Work = 'Sweep' | 'Catalogue' | 'Scrub';
+export type Work = 'Sweep' | 'Catalogue' | 'Verify' | 'Scrub';
 
 export interface UpkeepWorld {
   readonly repository: VMBackupRepository;
   /** Backups that a sweep may take now. */
   readonly toSweep: number;
+  /** Backups whose verification is asked for. */
+  readonly toVerify: number;
 }
 
 /** What is to be done for a repository next, while no Job of it runs. */
@@ -29,7 +31,15 @@ const FIRST_RETRY_MS = 60_000;
 type Check = (world: UpkeepWorld, now: number) => { readonly work: Work; readonly why: Why } | undefined;
 
 /** First match wins: what frees space goes before what only looks. One Job at a time for each repository. */
-const due: readonly Check[] = [backupsToRemove, listingAsked, listingDue, scrubAsked, leftoversDue, scrubDue];
+const due: readonly Check[] = [
+  backupsToRemove,
+  listingAsked,
+  listingDue,
+  verificationAsked,
+  scrubAsked,
+  leftoversDue,
+  scrubDue,
+];
 
 /** Decides what a repository needs. `now` in milliseconds since the epoch. */
 export function decideUpkeep(world: UpkeepWorld, now: number): UpkeepDecision {
@@ -86,6 +96,12 @@ function listingDue({ repository: { status } }: UpkeepWorld, now: number) {
   if (!goesOn && last !== undefined && now - last < CATALOGUE_EVERY_MS) return undefined;
   const message = 'The repository is compared with the VMBackups of the cluster.';
   return { work: 'Catalogue', why: { reason: 'ListingDue', message } } as const;
+}
+
+function verificationAsked({ toVerify }: UpkeepWorld) {
+  if (toVerify === 0) return undefined;
+  const message = `${toVerify === 1 ? '1 backup asks' : `${toVerify} backups ask`} for it.`;
+  return { work: 'Verify', why: { reason: 'VerificationAsked', message } } as const;
 }
 
 function leftoversDue({ repository: { metadata, status } }: UpkeepWorld, now: number) {

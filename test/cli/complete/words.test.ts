@@ -22,6 +22,7 @@ test.each([
   [['protect', 'a', 'b', ''], { words: [], argument: 'vms' }],
   [['tree', 'db', ''], { words: [] }],
   [['backup', '--name', ''], { words: [] }],
+  [['verify', ''], { words: [], argument: 'backup' }],
   [['repo', ''], { words: ['ls', 'import', 'help'] }],
   [['repo', 'i'], { words: ['import'] }],
   [['repo', 'import', 'n'], { words: [], argument: 'repository' }],

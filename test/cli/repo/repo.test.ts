@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { holdingsOf } from '../../../src/cli/repo/holdings.ts';
-import { importedLines, outcomeOfImport, showsImport } from '../../../src/cli/repo/import.ts';
+import { importedLines, importLine, outcomeOfImport } from '../../../src/cli/repo/import.ts';
 import { holdingLines, repositoryLines } from '../../../src/cli/repo/screen.ts';
 import { summaryOf } from '../../../src/cli/repo/summary.ts';
 import { plain } from '../../../src/cli/screen/style.ts';
@@ -85,9 +85,9 @@ describe('repo import', () => {
 
   test('waits until the repository has answered', () => {
     expect(outcome(before)).toBeUndefined();
-    expect(showsImport(before)).toBe('waits for its turn');
+    expect(importLine(before, undefined).text).toBe('waits for its turn');
     const sweeping = standing({ upkeep: { run: 1, job: 'sweep-1', work: 'Sweep' } });
-    expect(showsImport(sweeping)).toBe('waits for the Job sweep-1 to end');
+    expect(importLine(sweeping, undefined).text).toBe('waits for the Job sweep-1 to end');
   });
 
   test('tells what was imported, and what was not and why', () => {

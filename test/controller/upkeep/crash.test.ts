@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { namespaces } from '../../../src/crds/core.ts';
@@ -6,7 +6,12 @@ import { type VMBackup, vmBackups } from '../../../src/crds/vmbackup.ts';
 import { vmBackupRepositories } from '../../../src/crds/vmbackuprepository.ts';
 import { reconcileDeletion } from '../../../src/controller/deletion/reconcile.ts';
 import { reconcileUpkeep } from '../../../src/controller/upkeep/reconcile.ts';
-import { DATA_FINALIZER, DELETE_WITH_ANNOTATION, SYNC_ANNOTATION } from '../../../src/domain/labels.ts';
+import {
+  DATA_FINALIZER,
+  DELETE_WITH_ANNOTATION,
+  SYNC_ANNOTATION,
+  VERIFY_ANNOTATION,
+} from '../../../src/domain/labels.ts';
 import { temporaryDirectory } from '../../mover/support/backup-rig.ts';
 import { StoredChain } from '../../mover/support/stored-chain.ts';
 import { SmallCluster, type Stored } from './small-cluster.ts';
@@ -14,6 +19,7 @@ import { SmallCluster, type Stored } from './small-cluster.ts';
 /** The controller is killed at every write it makes, before and after its effect; the next one must come to the same end. */
 
 const VM = 'c/shop/db-1';
+const ALL = ['b000', 'b001', 'b002'];
 const quiet = new AbortController().signal;
 const options = { clusterId: 'c', image: 'tidemark', namespace: 'tidemark-system' };
 /** More looks than either life needs. */
@@ -22,18 +28,22 @@ const LOOKS = 60;
 interface End {
   readonly objects: readonly unknown[];
   readonly directories: readonly string[];
+  /** What the repository knows to be damaged. */
+  readonly damaged: readonly string[];
   readonly writes: number;
 }
 
+type Prepare = (cluster: SmallCluster, chain: StoredChain) => void;
+
 /** Lives a story to its end; the controller is killed once, at that write. */
-async function live(prepare: (cluster: SmallCluster) => void, crash?: SmallCluster['crash']): Promise<End> {
+async function live(prepare: Prepare, crash?: SmallCluster['crash']): Promise<End> {
   using directory = temporaryDirectory();
   const chain = new StoredChain(join(directory.path, VM));
   for (const cluster of [0, 1, 2]) await chain.add(1024 * 1024, new Map([[cluster, 1]]));
   const cluster = new SmallCluster(directory.path);
   cluster.put(namespaces, { metadata: { name: 'shop', uid: 'shop' } });
   cluster.put(vmBackupRepositories, repository());
-  prepare(cluster);
+  prepare(cluster, chain);
   cluster.crash = crash;
   let now = Date.parse('2026-11-23T18:01:00Z');
   for (let look = 0; look < LOOKS; look++) {
@@ -44,6 +54,7 @@ async function live(prepare: (cluster: SmallCluster) => void, crash?: SmallClust
   }
   return {
     objects: cluster.list(vmBackups).map(withoutVersion),
+    damaged: damagedIn(cluster),
     directories: readdirSync(join(directory.path, VM)).sort(),
     writes: cluster.writes,
   };
@@ -77,29 +88,55 @@ function condition(type: string, status: string) {
   return { type, status, reason: type, message: '.', lastTransitionTime: '2026-11-23T18:00:00Z' };
 }
 
+/** A crash costs time. */
+function withoutTimes(end: object): unknown {
+  return JSON.parse(
+    JSON.stringify(end, (name, value: unknown) => (name === 'completedAt' ? undefined : value)),
+  );
+}
+
 function withoutVersion({ metadata, ...rest }: Stored): unknown {
   const { resourceVersion: _, ...others } = metadata;
   return { metadata: others, ...rest };
 }
 
-/** The three objects of the chain, the first of which is deleted together with the whole chain. */
+function damagedIn(cluster: SmallCluster): readonly string[] {
+  const { status } = vmBackupRepositories.parse(cluster.list(vmBackupRepositories)[0]);
+  return (status?.scrub?.damaged ?? []).map(({ path }) => path);
+}
+
+/** The first of the chain is deleted, together with the whole chain. */
 function wholeChain(cluster: SmallCluster): void {
-  for (const [position, name] of ['b000', 'b001', 'b002'].entries()) {
+  const [first] = putObjects(cluster);
+  first!.metadata['deletionTimestamp'] = '2026-11-23T18:00:00Z';
+  first!.metadata['annotations'] = { [DELETE_WITH_ANNOTATION]: 'Chain' };
+  first!.metadata.finalizers = [DATA_FINALIZER];
+  first!.spec!['deletionPolicy'] = 'Delete';
+}
+
+/** Someone asks for a verification of the last one, and a byte of the full is not what was written. */
+function damagedFull(cluster: SmallCluster, chain: StoredChain): void {
+  putObjects(cluster)[2]!.metadata['annotations'] = { [VERIFY_ANNOTATION]: 'now' };
+  const image = readFileSync(chain.image(0));
+  image.writeUInt8(image.readUInt8(image.length - 7) ^ 1, image.length - 7);
+  writeFileSync(chain.image(0), image);
+}
+
+/** The three objects of the chain. */
+function putObjects(cluster: SmallCluster): readonly Stored[] {
+  return ['b000', 'b001', 'b002'].map((name, position) => {
     const isFirst = position === 0;
     const parentPath = isFirst ? undefined : `${VM}/b00${position - 1}`;
-    cluster.put(vmBackups, {
+    const object: Stored = {
       metadata: {
         ...{ name, namespace: 'shop', uid: `uid-of-${name}`, creationTimestamp: '2026-11-23T10:00:00Z' },
-        ...(isFirst && {
-          deletionTimestamp: '2026-11-23T18:00:00Z',
-          finalizers: [DATA_FINALIZER],
-          annotations: { [DELETE_WITH_ANNOTATION]: 'Chain' },
-        }),
       },
-      spec: { vmName: 'db', repository: 'nas', ...(isFirst && { deletionPolicy: 'Delete' }) },
+      spec: { vmName: 'db', repository: 'nas' },
       status: statusOf(name, position, parentPath),
-    });
-  }
+    };
+    cluster.put(vmBackups, object);
+    return object;
+  });
 }
 
 function statusOf(name: string, position: number, parentPath: string | undefined) {
@@ -124,25 +161,23 @@ function statusOf(name: string, position: number, parentPath: string | undefined
 }
 
 describe.each([
-  ['import', () => {}, { objects: 3, directories: ['b000', 'b001', 'b002'] }],
-  ['deletion of a whole chain', wholeChain, { objects: 0, directories: [] }],
+  ['import', () => {}, { objects: 3, directories: ALL, damaged: [] }],
+  ['deletion of a whole chain', wholeChain, { objects: 0, directories: [], damaged: [] }],
+  ['verification', damagedFull, { objects: 3, directories: ALL, damaged: [`${VM}/b000`] }],
 ] as const)('%s', async (_, prepare, expected) => {
   const undisturbed = await live(prepare);
 
   test('comes to its end', () => {
-    const { objects, directories } = undisturbed;
-    expect({ objects: objects.length, directories }).toEqual(expected);
+    const { objects, directories, damaged } = undisturbed;
+    expect({ objects: objects.length, directories, damaged }).toEqual(expected);
   });
 
   const points = Array.from({ length: undisturbed.writes }, (_, index) => index + 1);
   test.each(points.flatMap((at) => [[at, 'before'] as const, [at, 'after'] as const]))(
     'comes to the same end when the controller is killed at write %i, %s its effect',
     async (at, when) => {
-      const { objects, directories } = await live(prepare, { at, when });
-      expect({ objects, directories }).toEqual({
-        objects: undisturbed.objects,
-        directories: undisturbed.directories,
-      });
+      const { writes: _, ...end } = await live(prepare, { at, when });
+      expect(withoutTimes(end)).toEqual(withoutTimes({ ...undisturbed, writes: undefined }));
     },
   );
 });

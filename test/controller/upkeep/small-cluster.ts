@@ -135,7 +135,7 @@ export class SmallCluster {
       (container?.args ?? []).map((argument) => argument.replace(REPOSITORY_PATH, this.#root)),
       world,
     );
-    this.#logs.set(job.metadata.name, output());
+    this.#logs.set(job.metadata.name, output().replaceAll(this.#root, REPOSITORY_PATH));
     const type = code === 0 ? 'Complete' : 'Failed';
     job.metadata['creationTimestamp'] = '2026-11-23T18:00:00Z';
     job.status = { conditions: [{ type, status: 'True' }] };

@@ -25,8 +25,8 @@ function quiet(
   };
 }
 
-const decide = (asked: VMBackupRepository, toSweep = 0) => {
-  const decision = decideUpkeep({ repository: asked, toSweep }, NOW);
+const decide = (asked: VMBackupRepository, toSweep = 0, toVerify = 0) => {
+  const decision = decideUpkeep({ repository: asked, toSweep, toVerify }, NOW);
   return decision.kind === 'Begin' ? `${decision.work} ${decision.why.reason}` : decision.kind;
 };
 
@@ -112,6 +112,14 @@ describe('what a repository needs next', () => {
     ],
   ])('%s', (_, asked, toSweep, expected) => {
     expect(decide(asked, toSweep)).toBe(expected);
+  });
+
+  test('a verification that someone waits for: after what frees space, before what can wait', () => {
+    expect(decide(quiet(), 0, 1)).toBe('Verify VerificationAsked');
+    expect(decide(quiet(), 1, 1)).toBe('Sweep BackupsToRemove');
+    expect(decide(quiet({ upkeep: { run: 3, leftoversAt: ago(DAY) } }), 0, 1)).toBe(
+      'Verify VerificationAsked',
+    );
   });
 });
 
