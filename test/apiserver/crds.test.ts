@@ -112,7 +112,7 @@ describe('the API server takes the CRDs', () => {
 describe('defaults are filled in', () => {
   const settings = {
     ...{ fullEvery: 10, quiesce: 'IfAvailable', backoffLimit: 3, startDeadlineSeconds: 3600 },
-    priority: 0,
+    ...{ priority: 0, whenStopped: 'Backup' },
   };
   const limits = { maintenance: false, maxConcurrentBackups: 10, lowSpacePercent: 10 };
   test.each<[string, Spec, Spec]>([
