@@ -14,6 +14,7 @@ import type { Wishes } from './guard.ts';
 import { bitmapOfSocket } from './names.ts';
 import { isMoot } from './report.ts';
 import { tryTo } from './try-to.ts';
+import { whyGone } from './why-gone.ts';
 
 export type CarryOutResult =
   | { readonly kind: 'Ended' }
@@ -61,7 +62,7 @@ export async function carryOut(
       await undo(attempt, vm, limit);
       throw error;
     }
-    await giveUp(attempt, vm, signal.aborted ? stopped() : error, limit);
+    await giveUp(attempt, vm, signal.aborted ? stopped() : await whyGone(error, find, limit), limit);
     return { kind: 'Ended' };
   }
   // From here on the data is safe. What fails now is tried again, and never undone.

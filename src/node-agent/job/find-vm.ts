@@ -24,8 +24,7 @@ export async function findVm(
   signal: AbortSignal,
 ): Promise<RunningVm> {
   const { vmi, pods } = objects;
-  if (vmi === undefined)
-    throw new AttemptFailed('VMNotRunning', 'The VM was stopped before its backup began.');
+  if (vmi === undefined) throw new AttemptFailed('VMNotRunning', 'The VM was stopped.');
   const choice = chooseLauncherPod(vmi, pods, node.nodeName);
   if (!choice.found) throw new AttemptFailed(choice.reason, choice.message);
   const terminating = choice.pod.metadata.deletionTimestamp !== undefined;

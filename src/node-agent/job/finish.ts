@@ -1,10 +1,15 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { withCounts } from '../../domain/disk-counts.ts';
 import type { VolumeResult } from '../../domain/mover-report.ts';
 import { trackable } from '../libvirt/domain-xml.ts';
 import { ensureCheckpointAbsent } from '../libvirt/ensure-absent.ts';
+import { isRefusal } from '../libvirt/errors.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
 import { endJob } from './end-job.ts';
 import { tryTo } from './try-to.ts';
+
+/** A libvirtd that died is there again before that, and the next backup may be a day away. */
+const LIBVIRT_RESTARTS_SECONDS = 10;
 
 /**
  * After the commit: ends libvirt's job, removes the checkpoints that the new one replaces, and reports. Only now may the
@@ -42,9 +47,17 @@ async function removeObsolete(
   const parent = plan.parent ? [plan.parent.bitmap] : [];
   const names = new Set([...(plan.obsoleteBitmaps ?? []), ...parent, plan.bitmap]);
   names.delete(report.execution.bitmapCreated ?? '');
-  for (const name of names) {
-    await tryTo(log, `remove the checkpoint ${name}`, () =>
-      ensureCheckpointAbsent(virsh, domain.name, { name, targets }, signal),
-    );
-  }
+  let waits = LIBVIRT_RESTARTS_SECONDS;
+  const remove = async (name: string): Promise<void> => {
+    for (;;) {
+      try {
+        return await ensureCheckpointAbsent(virsh, domain.name, { name, targets }, signal);
+      } catch (error) {
+        if (!isRefusal(error, 'ConnectFailed') || waits === 0) throw error;
+        waits -= 1;
+        await sleep(1000, undefined, { signal });
+      }
+    }
+  };
+  for (const name of names) await tryTo(log, `remove the checkpoint ${name}`, () => remove(name));
 }

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { LibvirtError } from '../../../src/node-agent/libvirt/errors.ts';
+import { MoverFailed } from '../../../src/node-agent/mover-process/spawn.ts';
 import { FakeNode, inspected, weather } from './fake-node.ts';
 
 let node: FakeNode;
@@ -37,6 +39,20 @@ describe('a backup that goes well', () => {
     await node.carryOut();
     expect(node.libvirt.state).toBe('running (unpaused)');
     expect(node.execution?.error).toBeUndefined();
+  });
+
+  test('takes away the old checkpoint although libvirtd dies in that moment, and is back a second later', async () => {
+    node.planIncremental();
+    let died = false;
+    node.libvirt.before = ([command, , name]) => {
+      if (command !== 'checkpoint-delete' || name !== 'backup-1' || died) return;
+      died = true;
+      throw new LibvirtError('End of file while reading data', { reason: 'ConnectFailed' });
+    };
+    await node.carryOut();
+    expect(died).toBe(true);
+    expect(node.libvirt.traces('backup-1')).toEqual([]);
+    expect(node.libvirt.traces('backup-2')).toEqual(['libvirt', 'vda']);
   });
 
   test('is told although an old checkpoint cannot be removed, and although the leftovers cannot', async () => {
@@ -206,6 +222,26 @@ describe('no job that nobody watches over', () => {
     await node.carryOut();
     expect(node.execution).toMatchObject({ bitmapCreated: 'backup-1', completedAt: expect.any(String) });
     expect(node.libvirt.calls.filter(([command]) => command === 'backup-begin')).toHaveLength(1);
+  });
+});
+
+describe('a copy whose source went away', () => {
+  const gone = () => new MoverFailed('NbdGone', 'the server is gone');
+
+  test('with the VM gave way to it, and has not failed', async () => {
+    node.before = (what) => {
+      if (what !== 'backup') return;
+      node.libvirt.state = 'shut off (crashed)';
+      throw gone();
+    };
+    await node.carryOut();
+    expect(node.execution?.error?.reason).toBe('VMNotRunning');
+  });
+
+  test('under a VM that runs has failed', async () => {
+    node.before = at('backup', 1, gone);
+    await node.carryOut();
+    expect(node.execution?.error?.reason).toBe('NbdGone');
   });
 });
 

@@ -9,6 +9,7 @@ import { KubeError, NotFound } from '../../../src/kube/errors.ts';
 import type { KubeObject } from '../../../src/kube/kind.ts';
 import type { Attempt, RunningVm } from '../../../src/node-agent/job/attempt.ts';
 import { type CarryOutResult, carryOut } from '../../../src/node-agent/job/carry-out.ts';
+import { AttemptFailed } from '../../../src/node-agent/job/attempt-failed.ts';
 import { reportOf } from '../../../src/node-agent/job/report.ts';
 import { workOf } from '../../../src/node-agent/job/work.ts';
 import type { Virsh } from '../../../src/node-agent/libvirt/virsh.ts';
@@ -110,6 +111,8 @@ export class FakeNode implements AsyncDisposable {
   async find(): Promise<RunningVm> {
     const { virsh } = this;
     const volumes = [{ name: 'vda', persistentVolumeClaim: { claimName: this.claimName } }];
+    const domain = await readDomain(virsh, 'shop_db');
+    if (domain.state === 'shut off') throw new AttemptFailed('VMNotRunning', "The domain is 'shut off'.");
     const at = (inside: string, name: string) => ({ inside, outside: join(this.#directory, name) });
     return {
       vmi: {
@@ -123,7 +126,7 @@ export class FakeNode implements AsyncDisposable {
         scratch: at('/var/run/scratch', 'scratch'),
       },
       virsh,
-      domain: await readDomain(virsh, 'shop_db'),
+      domain,
       terminating: this.terminating,
     };
   }
