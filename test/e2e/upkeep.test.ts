@@ -163,6 +163,9 @@ describe('a repository that is looked after', () => {
       expect.arrayContaining(['DataDamaged', 'BackupDataDamaged']),
     );
     expect(await warnings('nas')).toContain('DataDamaged');
+    const port = /"healthPort":(\d+)/.exec(await tidemark.controller.log())?.[1];
+    const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    expect(metrics).toContain('tidemark_repository_damaged_backups{repository="nas"} 1\n');
     const next = await take('after-damage');
     expect(next.backup.status).toMatchObject({ type: 'Full', typeReason: 'ParentDataDamaged' });
     expect(await restoresExactly(tidemark, next)).toEqual(new Map([['root', true]]));

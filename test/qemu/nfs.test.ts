@@ -12,6 +12,9 @@ import { OBSERVATIONS, type Observations } from '../support/nfs/observations.ts'
  * scenarios (test/support/nfs/scenarios.ts); here it is judged what they saw.
  */
 const rigs = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('tidemark-nfs-'));
+interface Bytes {
+  readonly bytesRead: number;
+}
 const nothing = { volumes: 0, mounts: 0, processes: [] };
 
 let observations: Observations;
@@ -60,6 +63,17 @@ describe('a repository on NFS', () => {
     expect(verified).toMatchObject({ good: true, backups: 2 });
     expect(restored).toBe(true);
     expect(imageBytes[1]).toBeLessThan(imageBytes[0]! / 4);
+  });
+
+  test('is listed, scrubbed and swept, leaf first, as in the Jobs that look after it', () => {
+    const { listed, scrubbed, swept, stays } = seen('chain');
+    expect(listed).toMatchObject({ command: 'list', backups: 2, next: null });
+    expect(scrubbed).toMatchObject({ backups: 2, damaged: [], bytesLeft: (scrubbed as Bytes).bytesRead });
+    expect(swept).toMatchObject([
+      { backups: [{ outcome: 'HasDescendants' }] },
+      { backups: [{ outcome: 'Removed' }] },
+    ]);
+    expect(stays).toEqual(['b0']);
   });
 
   test('a server that is killed and back in time costs a backup nothing but the time', () => {

@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Nfs } from '../../../src/crds/vmbackuprepository.ts';
@@ -58,7 +58,7 @@ async function probe() {
   return moverOf(repository()).probe(never);
 }
 
-/** A full, changes, an incremental (disks.ts); verified, and restored. */
+/** A full, changes, an incremental (disks.ts); verified, restored, listed, scrubbed, and the incremental swept away. */
 async function chain(workshop: Workshop) {
   const place = repository();
   let copying: Left | undefined;
@@ -77,7 +77,19 @@ async function chain(workshop: Workshop) {
   await ask('restore', '--from', at(1), '--volume', 'vda', '--to', to);
   const restored = same(to, posix.join(OUT, 'truth.raw'));
   const bytes = (n: number) => statSync(`/srv/export/c/ns/vm-1/b${n}/vda.qcow2`).size;
-  return { copying, verified, restored, imageBytes: [bytes(0), bytes(1)] };
+  const imageBytes = [bytes(0), bytes(1)];
+  const listed = await ask('list', place.root, '--page', '10');
+  const scrubbed = await ask('scrub', place.root);
+  const { backup: kept } = JSON.parse(readFileSync('/srv/export/c/ns/vm-1/b0/manifest.json', 'utf8'));
+  const { backup: going } = JSON.parse(readFileSync('/srv/export/c/ns/vm-1/b1/manifest.json', 'utf8'));
+  const order = (...uids: readonly [string, string][]) =>
+    JSON.stringify({ clusterId: 'c', backups: uids.map(([id, uid]) => ({ path: `c/ns/vm-1/${id}`, uid })) });
+  const swept = [
+    await ask('sweep', place.root, '--order', order(['b0', kept.uid])),
+    await ask('sweep', place.root, '--order', order(['b1', going.uid])),
+  ];
+  const stays = readdirSync('/srv/export/c/ns/vm-1');
+  return { copying, verified, restored, imageBytes, listed, scrubbed, swept, stays };
 }
 
 /** The server goes down in mid-copy, and is back before anybody loses patience. */
