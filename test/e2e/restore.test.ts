@@ -26,7 +26,7 @@ describe('a restore by object', () => {
     kubelet = resources.use(await startKubelet({ cluster, nodeName: NODE, directory, programs }));
     const disks = [
       { volume: 'root', kind: 'cbt', size: 32 * MiB },
-      { volume: 'data', kind: 'qcow2', size: 16 * MiB },
+      { volume: 'data', kind: 'qcow2', size: 16 * MiB, volumeMode: 'Block' },
     ] as const;
     const { podsDir } = tidemark;
     vm = resources.use(await standInVm({ namespace: NAMESPACE, name: 'db', podsDir, disks }));
@@ -77,8 +77,10 @@ describe('a restore by object', () => {
       .map((line) => line.replace('persistentvolumeclaim/', ''));
   }
 
-  /** The claim's disk.img is what the volume held, and KubeVirt's QEMU may use it. */
+  /** The claim's device, or its disk.img, is what the volume held, and KubeVirt's QEMU may use it. */
   async function expectHeld(claim: string, point: Point, volume: string): Promise<void> {
+    const device = kubelet.claimDevice(NAMESPACE, claim);
+    if (existsSync(device)) return void (await run(['cmp', device, point.held.get(volume)?.file ?? '']));
     const image = join(kubelet.claimDirectory(NAMESPACE, claim), 'disk.img');
     await run(['cmp', image, point.held.get(volume)?.file ?? '']);
     const { uid, gid } = await stat(image);
@@ -100,7 +102,9 @@ describe('a restore by object', () => {
       ...['-n', NAMESPACE, ...asked, '--name', 'disks', '--wait'],
     ]);
     expect(stderr).toContain('Restored 48.0Mi: root to claim back-root, data to claim back-data');
-    expect((await read('disks')).status).toMatchObject({ phase: 'Succeeded', percent: 100 });
+    const { status } = await read('disks');
+    expect(status).toMatchObject({ phase: 'Succeeded', percent: 100 });
+    expect(status?.plan?.claims.map(({ volumeMode }) => volumeMode)).toEqual(['Filesystem', 'Block']);
     for (const volume of ['root', 'data']) await expectHeld(`back-${volume}`, incremental, volume);
     const jobs = await tidemark.cluster.kubectl(['-n', NAMESPACE, 'get', 'jobs', '-o', 'name']);
     expect(jobs).toBe('');
@@ -236,20 +240,29 @@ describe('a restore by object', () => {
     expect(failure?.message).toContain('exceeded quota: tight');
   });
 
-  test('into a second, empty cluster and another namespace needs the repository, its administrator, and nothing else', async () => {
+  test('from NFS into a second, empty cluster and another namespace needs the repository, its administrator, and nothing else', async () => {
     await using elsewhere = await installTidemark({ repository: tidemark.repository });
     const { cluster, directory, programs } = elsewhere;
-    await using other = await startKubelet({ cluster, nodeName: NODE, directory, programs });
+    const exported = 'nas.example.com:/exports/tidemark';
+    const nfs = { [exported]: tidemark.repository };
+    await using other = await startKubelet({ cluster, nodeName: NODE, directory, programs, nfs });
     const namespace = 'revived';
     await cluster.kubectl(['create', 'namespace', namespace]);
     const path = full.backup.status?.plan?.path ?? '';
     const spec = {
-      source: { repositoryPath: { repository: 'nas', path } },
+      source: { repositoryPath: { repository: 'share', path } },
       target: { newVM: { name: 'db', identity: 'Keep' } },
       storageClassMap: { '*': STORAGE_CLASS },
       verifyFirst: true,
     };
     const head = { apiVersion: 'backup.tidemark.dev/v1alpha1', kind: 'VMRestore' };
+    const [server, sharePath] = exported.split(':');
+    await elsewhere.apply({
+      apiVersion: head.apiVersion,
+      kind: 'VMBackupRepository',
+      metadata: { name: 'share' },
+      spec: { nfs: { server, path: sharePath }, allowedNamespaces: [NAMESPACE] },
+    });
     await elsewhere.apply({ ...head, metadata: { name: 'disaster', namespace }, spec });
     const get = async (kind: string, name: string): Promise<unknown> =>
       JSON.parse(await cluster.kubectl(['-n', namespace, 'get', kind, name, '-o', 'json']));
@@ -258,7 +271,7 @@ describe('a restore by object', () => {
     const waitsFor = (wanted: string) =>
       eventually(wanted, async () => (await status())?.conditions?.find(({ reason }) => reason === wanted));
     const administrator = (change: object) =>
-      cluster.kubectl(['patch', 'tmrepo', 'nas', '--type=merge', '-p', JSON.stringify({ spec: change })]);
+      cluster.kubectl(['patch', 'tmrepo', 'share', '--type=merge', '-p', JSON.stringify({ spec: change })]);
     await waitsFor('NamespaceNotAllowed');
     await administrator({ allowedNamespaces: [namespace] });
     await waitsFor('RestoreNotGranted');
@@ -270,8 +283,10 @@ describe('a restore by object', () => {
     });
     expect(over).toMatchObject({ phase: 'Succeeded', plan: { vmName: 'db' } });
     for (const volume of ['root', 'data']) {
+      const device = other.claimDevice(namespace, `db-${volume}`);
       const image = join(other.claimDirectory(namespace, `db-${volume}`), 'disk.img');
-      await run(['cmp', image, full.held.get(volume)?.file ?? '']);
+      expect(existsSync(device)).toBe(volume === 'data');
+      await run(['cmp', existsSync(device) ? device : image, full.held.get(volume)?.file ?? '']);
     }
     expect(JSON.stringify(await get('virtualmachine', 'db'))).toContain(vm.uuid);
   });

@@ -34,17 +34,10 @@ describe('the image', () => {
   });
 
   test('has what the agent and the mover call', async () => {
-    const called = [
-      'virsh',
-      'mount',
-      'umount',
-      'unshare',
-      'fallocate',
-      'mount.nfs',
-      'mount.cifs',
-      'mount.ceph',
-    ];
-    for (const name of called) await image.run(['sh', '-c', `command -v ${name}`]);
+    const called = ['virsh', 'qemu-img', 'qemu-storage-daemon', 'mount', 'umount', 'unshare', 'fallocate'];
+    const helpers = ['mount.nfs', 'mount.cifs', 'mount.ceph'];
+    for (const name of [...called, ...helpers]) await image.run(['sh', '-c', `command -v ${name}`]);
+    for (const name of ['qemu-img', 'qemu-storage-daemon']) await image.run([name, '--version']);
     expect((await image.run(['virsh', '--version'])).stdout).toMatch(/^1[1-9]\./);
   });
 

@@ -135,8 +135,22 @@ function leftOutOf(question: PlanQuestion): readonly string[] {
     ...(restore.spec.target.newVM === undefined
       ? []
       : dropped.map(({ name }) => `volume ${name}: not restored, so the new VM does not have it`)),
+    ...(restore.spec.target.newVM === undefined ? [] : revisionsOf(virtualMachine)),
     ...(hasPersistentState(virtualMachine) ? ['persistent TPM and EFI state: in no backup'] : []),
   ];
+}
+
+/** KubeVirt notes for each VM what its instancetype was when it was made: a new VM gets a note of its own. */
+function revisionsOf({ spec }: StoredVm): readonly string[] {
+  return [['instancetype', spec.instancetype] as const, ['preference', spec.preference] as const].flatMap(
+    ([what, used]) =>
+      used?.revisionName === undefined
+        ? []
+        : clip(
+            `${what} ${String(used['name'])}: taken as it is today; what it was stands in the backup`,
+            256,
+          ),
+  );
 }
 
 function volumeNotInBackup({ restore, inspection }: PlanQuestion): Why | undefined {

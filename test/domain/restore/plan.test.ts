@@ -86,7 +86,10 @@ describe('a plan', () => {
   test('restores only the volumes that are asked for, and says what the new VM will lack', () => {
     const plan = planned({ restore: restore(newVM, { volumes: ['root'] }) });
     expect(plan.claims.map(({ volume }) => volume)).toEqual(['root']);
-    expect(plan.leftOut).toEqual(['volume data: not restored, so the new VM does not have it']);
+    expect(plan.leftOut).toEqual([
+      'volume data: not restored, so the new VM does not have it',
+      'instancetype large: taken as it is today; what it was stands in the backup',
+    ]);
   });
 
   test.each([
@@ -154,7 +157,10 @@ describe('nothing is touched', () => {
     const withTpm = inspection({}, tpm);
     expect(
       planned({ inspection: withTpm, restore: restore(newVM, { withoutPersistentState: true }) }).leftOut,
-    ).toEqual(['persistent TPM and EFI state: in no backup']);
+    ).toEqual([
+      'instancetype large: taken as it is today; what it was stands in the backup',
+      'persistent TPM and EFI state: in no backup',
+    ]);
     expect(planned({ inspection: withTpm, restore: restore(claimsOnly) }).claims).toHaveLength(2);
   });
 });

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import type { Device } from './devices.ts';
 import type { Pod } from './kubelet.ts';
 import type { Mount } from './volumes.ts';
 
@@ -24,10 +25,24 @@ export interface Container {
 /** Of FallbackToLogsOnError: so much of the log's end becomes the message. Source: kubernetes, pkg/kubelet/kuberuntime. */
 const MESSAGE_BYTES = 2048;
 
-/** Its mounts are its own, under a tmpfs at /mnt; then it becomes the pod's user, without any capability. */
+/**
+ * Its mounts are its own, under a tmpfs at /mnt, and so is /dev if it has devices, which are its user's (CRI's
+ * device_ownership_from_security_context); then it becomes the pod's user, without any capability.
+ */
 const SCRIPT = `
 set -e
 mount -t tmpfs -o mode=755 tmpfs /mnt
+if [ "$1" != -- ]; then
+  mkdir /mnt/.dev
+  for name in null urandom; do touch "/mnt/.dev/$name"; mount --bind "/dev/$name" "/mnt/.dev/$name"; done
+  while [ "$1" != -- ]; do
+    mknod -m 0660 "/mnt/.dev/\${1#/dev/}" b "$2" "$3"
+    chown "$4" "/mnt/.dev/\${1#/dev/}"
+    shift 4
+  done
+  mount --rbind /mnt/.dev /dev
+fi
+shift
 while [ "$1" != -- ]; do
   mkdir -p "$2"
   mount --bind "$1" "$2"
@@ -42,6 +57,7 @@ exec "$@"
 export async function startContainer(
   pod: Pod,
   mounts: readonly Mount[],
+  devices: readonly Device[],
   logFile: string,
 ): Promise<Container> {
   const { runAsUser, runAsGroup, supplementalGroups, fsGroup } = pod.spec.securityContext;
@@ -64,6 +80,8 @@ export async function startContainer(
         SCRIPT,
         'sh',
       ],
+      ...devices.flatMap(({ major, minor, to }) => [to, `${major}`, `${minor}`, `${runAsUser}:${fsGroup}`]),
+      '--',
       ...mounts.flatMap(({ from, to, readOnly }) => [from, to, readOnly ? 'ro' : 'rw']),
       '--',
       ...['setpriv', '--reuid', String(runAsUser), '--regid', String(runAsGroup), '--groups', groups],

@@ -7,6 +7,7 @@ import { connectKube } from '../../../src/kube/connect.ts';
 import type { ControlPlane } from '../control-plane/control-plane.ts';
 import { type Container, startContainer } from './container.ts';
 import { type LogServer, serveLogs } from './log-server.ts';
+import { bindDevices, DEVICE, detachDevices } from './devices.ts';
 import { bindVolumes, type Mount, provisionClaims } from './volumes.ts';
 
 /**
@@ -28,6 +29,8 @@ export interface KubeletOptions {
 export interface Kubelet extends AsyncDisposable {
   /** The directory of a claim that it provisioned. */
   claimDirectory(namespace: string, name: string): string;
+  /** The file behind a claim of mode Block. */
+  claimDevice(namespace: string, name: string): string;
   /** Pods wait from now on, as if no node had room; until it is called again with false. */
   hold(isHeld: boolean): void;
 }
@@ -64,6 +67,7 @@ export const Pod = z.looseObject({
               }),
             )
             .default([]),
+          volumeDevices: z.array(z.object({ name: z.string(), devicePath: z.string() })).default([]),
         }),
       )
       .length(1),
@@ -137,6 +141,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       await startContainer(
         pod,
         [...mounts, ...image(options.programs)],
+        await bindDevices(cluster, pod),
         join(directory, 'kubelet', `${uid}.log`),
       ),
     );
@@ -177,6 +182,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
 
   return {
     claimDirectory: (namespace, name) => join(directory, 'claims', namespace, name),
+    claimDevice: (namespace, name) => join(directory, 'claims', namespace, name, DEVICE),
     hold(held) {
       isHeld = held;
     },
@@ -184,6 +190,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       stop.abort();
       await loop;
       for (const container of running.values()) await container.kill();
+      await detachDevices(directory);
       await logs[Symbol.asyncDispose]();
     },
   };

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { persistentVolumeClaims } from '../../../src/crds/core.ts';
 import type { Kube } from '../../../src/kube/client.ts';
 import type { ControlPlane } from '../control-plane/control-plane.ts';
+import { makeDevice } from './devices.ts';
 import type { KubeletOptions, Pod } from './kubelet.ts';
 
 /** A directory of the host, and where a container sees it. */
@@ -28,6 +29,7 @@ const Claim = z.looseObject({
   metadata: z.looseObject({ name: z.string(), namespace: z.string(), uid: z.string() }),
   spec: z.looseObject({
     storageClassName: z.string().optional(),
+    volumeMode: z.string().optional(),
     volumeName: z.string().optional(),
     accessModes: z.array(z.string()),
     resources: z.looseObject({ requests: z.looseObject({ storage: z.string() }) }),
@@ -117,12 +119,14 @@ export async function provisionClaims(
     if (status?.phase !== undefined && status.phase !== 'Pending') continue;
     const path = join(directory, 'claims', namespace, name);
     await mkdir(path, { recursive: true });
+    if (spec.volumeMode === 'Block') await makeDevice(path, spec.resources.requests.storage);
     const volume = {
       apiVersion: 'v1',
       kind: 'PersistentVolume',
       metadata: { name: `pvc-${uid}` },
       spec: {
         accessModes: spec.accessModes,
+        volumeMode: spec.volumeMode,
         capacity: { storage: spec.resources.requests.storage },
         storageClassName: STORAGE_CLASS,
         persistentVolumeReclaimPolicy: 'Retain',

@@ -22,6 +22,8 @@ export interface DiskSpec {
   readonly clusterSize?: number;
   /** A raw file to begin with. Default: zeros. */
   readonly from?: string;
+  /** What its PVC says; the stand-in keeps it in a file in any case. Default: Filesystem. */
+  readonly volumeMode?: 'Filesystem' | 'Block';
   /** What the guest calls it. Default: by its place among the VM's disks. */
   readonly target?: string;
 }
@@ -46,6 +48,7 @@ export interface Disk {
   readonly overlay: string;
   readonly podOverlay: string;
   readonly from?: string;
+  readonly volumeMode?: 'Filesystem' | 'Block';
 }
 
 /** Where KubeVirt mounts the CBT part of a VM's state PVC in the pod. */

@@ -29,6 +29,7 @@ export interface KubeVirtDisk {
   readonly size: number;
   /** The claim's directory on the node. */
   readonly directory: string;
+  readonly volumeMode?: 'Filesystem' | 'Block';
 }
 
 /** An object of group kubevirt.io/v1, as sent to the API server. Status goes to the status subresource. */
@@ -180,7 +181,7 @@ export function persistentVolumeClaims(vm: KubeVirtVm): readonly V1PersistentVol
     metadata: { name: disk.claim, namespace: vm.namespace },
     spec: {
       accessModes: ['ReadWriteOnce'],
-      volumeMode: 'Filesystem',
+      volumeMode: disk.volumeMode ?? 'Filesystem',
       storageClassName: '',
       volumeName: volumeName(vm, disk),
       resources: { requests: { storage: String(disk.size) } },
@@ -196,7 +197,7 @@ export function persistentVolumes(vm: KubeVirtVm): readonly V1PersistentVolume[]
     metadata: { name: volumeName(vm, disk) },
     spec: {
       accessModes: ['ReadWriteOnce'],
-      volumeMode: 'Filesystem',
+      volumeMode: disk.volumeMode ?? 'Filesystem',
       storageClassName: '',
       persistentVolumeReclaimPolicy: 'Retain',
       capacity: { storage: String(disk.size) },

@@ -41,8 +41,8 @@ export interface Installation extends AsyncDisposable {
   readonly weather: Weather | undefined;
   controller: Program;
   agent: Program;
-  /** Starts the agent again after it was killed. */
-  startAgent(): Promise<void>;
+  /** Starts the agent again after it was killed, or another release of it: its programs are in this directory. */
+  startAgent(programs?: string): Promise<void>;
   /** Starts the controller again after it was killed. */
   startController(): Promise<void>;
   apply(object: object): Promise<void>;
@@ -62,6 +62,8 @@ export interface InstallationOptions {
   readonly weather?: boolean;
   /** How far the controller's clock is ahead of everyone else's, in milliseconds. */
   readonly controllerAheadMs?: number;
+  /** The programs of the node agents, of another release than the controller's. */
+  readonly agentPrograms?: string;
   /** Extra flags for the node agents. */
   readonly agentFlags?: readonly string[];
   /** Told what happens, step by step. */
@@ -98,23 +100,28 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     name: 'controller' | 'node-agent',
     token: TokenOptions,
     wrap: (argv: readonly string[]) => readonly string[],
+    from = bundles,
   ) => {
     const direct = await cluster.serviceAccountKubeconfig(SYSTEM, `tidemark-${name}`, token);
     const kubeconfig = (await weather?.through(direct)) ?? direct;
     const common = [`--kubeconfig=${kubeconfig}`, `--namespace=${SYSTEM}`, '--health-port=0'];
     return startProgram(
-      wrap([process.execPath, ...clock(name), join(bundles, `${name}.js`), ...common]),
+      wrap([process.execPath, ...clock(name), join(from, `${name}.js`), ...common]),
       join(scratch.path, `${name}.log`),
     );
   };
-  const startAgent = (node = NODE) =>
-    program('node-agent', onNode(node), (argv) =>
-      inNodeNamespace({ podsDir }, [
-        ...AS_SHIPPED,
-        ...argv,
-        ...[`--node-name=${node}`, '--pods-dir=/srv', '--probe-seconds=5', '--scratch-reserve=1'],
-        ...(options.agentFlags ?? []),
-      ]),
+  const startAgent = (node = NODE, from = options.agentPrograms) =>
+    program(
+      'node-agent',
+      onNode(node),
+      (argv) =>
+        inNodeNamespace({ podsDir }, [
+          ...AS_SHIPPED,
+          ...argv,
+          ...[`--node-name=${node}`, '--pods-dir=/srv', '--probe-seconds=5', '--scratch-reserve=1'],
+          ...(options.agentFlags ?? []),
+        ]),
+      from,
     );
 
   say('controller and node agent, each as its own service account');
@@ -151,8 +158,8 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     set agent(next) {
       agent = next;
     },
-    async startAgent() {
-      agent = await startAgent();
+    async startAgent(from) {
+      agent = await startAgent(NODE, from);
     },
     async apply(object) {
       await cluster.kubectl(['apply', '-f', '-'], { stdin: JSON.stringify(object) });

@@ -11,6 +11,7 @@ const Objects = z.object({
     z.looseObject({
       kind: z.string(),
       metadata: z.looseObject({ name: z.string(), namespace: z.string().optional() }),
+      spec: z.looseObject({}),
       status: z.looseObject({}).optional(),
     }),
   ),
