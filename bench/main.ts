@@ -3,7 +3,7 @@
  * `make bench`: the mover beside its peers on this machine. Every round runs all contenders one after another, so that what
  * else the machine does falls on all of them; what is told is medians, and ratios of runs of the same round.
  *
- *     node bench/main.ts [full] [incremental] [restore] [zstd] [--rounds 5] [--gib 2] [--dir /dev/shm] [--save]
+ *     node bench/main.ts [full] [incremental] [restore] [zstd] [thin] [--rounds 5] [--gib 2] [--dir /dev/shm] [--save]
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
@@ -15,7 +15,7 @@ import { Bench } from './bench.ts';
 import { drawChart } from './chart.ts';
 import { warmMemory } from './data.ts';
 import { type Measured, measure } from './measure.ts';
-import { formatScenario, type ScenarioResult } from './results.ts';
+import { formatPage, formatScenario, type ScenarioResult } from './results.ts';
 import { type Scenario, scenarios } from './scenarios.ts';
 
 const { values, positionals } = parseArgs({
@@ -41,7 +41,7 @@ const machine = {
   directory: values.dir,
   rounds,
   dataBytes,
-  loadBefore: loadavg()[0],
+  loadBefore: loadavg()[0] ?? 0,
 };
 const results: ScenarioResult[] = [];
 await using bench = new Bench(values.dir);
@@ -83,8 +83,8 @@ async function run({ name, dataBytes: bytes, server, contenders }: Scenario): Pr
 function save(): void {
   const directory = join(root, 'docs/performance');
   mkdirSync(directory, { recursive: true });
-  const all = { machine: { ...machine, loadAfter: loadavg()[0] }, results };
+  const all = { machine: { ...machine, loadAfter: loadavg()[0] ?? 0 }, results };
   writeFileSync(join(directory, 'results.json'), `${JSON.stringify(all, null, 2)}\n`);
   writeFileSync(join(directory, 'chart.svg'), drawChart(results));
-  writeFileSync(join(directory, 'results.md'), `${results.map(formatScenario).join('\n\n')}\n`);
+  writeFileSync(join(directory, 'results.md'), formatPage(all));
 }

@@ -78,6 +78,31 @@ export function formatScenario(result: ScenarioResult): string {
   return [line([result.name, ...HEAD.slice(1)]), line(rule), ...rows.map(line)].join('\n');
 }
 
+/** Where and when the numbers were taken. */
+export interface Machine {
+  readonly at: string;
+  readonly node: string;
+  readonly cpu: string;
+  readonly rounds: number;
+  readonly dataBytes: number;
+  readonly loadBefore: number;
+  readonly loadAfter: number;
+}
+
+/** All tables, and what they were taken on. */
+export function formatPage({
+  machine,
+  results,
+}: {
+  readonly machine: Machine;
+  readonly results: readonly ScenarioResult[];
+}): string {
+  const { at, node, cpu, rounds, dataBytes, loadBefore, loadAfter } = machine;
+  const command = `node bench/main.ts --save --rounds ${rounds} --gib ${dataBytes / 2 ** 30}`;
+  const how = `\`${command}\` on ${at.slice(0, 10)}: Node ${node}, ${cpu}, load average ${loadBefore.toFixed(1)} before and ${loadAfter.toFixed(1)} after. Medians; "×" is against the first line.`;
+  return `${[how, ...results.map(formatScenario)].join('\n\n')}\n`;
+}
+
 function mebibytes(bytes: number): string {
   return `${Math.round(bytes / 2 ** 20)} MiB`;
 }

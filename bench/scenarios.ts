@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, truncateSync } from 'node:fs';
 import type { Bench, Served } from './bench.ts';
 import { makeDisk, noise, scatteredWrites, systemFiles } from './data.ts';
 
@@ -82,6 +82,41 @@ const fullZstd: Make = async (bench, mover, dataBytes) => {
   };
 };
 
+/**
+ * A thin disk, an eighth of it data: beneath KubeVirt's overlay, which calls all of it data, and by itself, where the server
+ * knows its holes. What lies between the two is what it costs to find zeros by reading them.
+ */
+const thin: Make = async (bench, mover, dataBytes) => {
+  const bytes = dataBytes / 4;
+  const how = `data_file=${bench.at('thin.raw')},data_file_raw=on,cluster_size=256K`;
+  // First, because it empties the data file.
+  bench.tool('qemu-img', [
+    'create',
+    '-q',
+    '-f',
+    'qcow2',
+    '-o',
+    how,
+    bench.at('cbt.qcow2'),
+    String(bytes * 8),
+  ]);
+  makeDisk(bench.at('thin.raw'), bytes, noise);
+  truncateSync(bench.at('thin.raw'), bytes * 8);
+  const raw = await bench.serve('thin.raw', 'raw');
+  const overlay = await bench.serve('cbt.qcow2', 'qcow2');
+  const [whole, holes] = [bench.at('whole'), bench.at('holes')];
+  return {
+    name: 'full of a thin disk',
+    dataBytes: bytes,
+    server: null,
+    contenders: [
+      ours(mover, 'tidemark, overlay that knows no holes', whole, ...backupArgs(overlay, whole)),
+      ours(mover, 'tidemark, holes known', holes, ...backupArgs(raw, holes)),
+      convert(bench, overlay.uri),
+    ],
+  };
+};
+
 /** The same changes on a small disk and on a very large one: each counts as a contender of the other. */
 const incremental: Make = async (bench, mover) => {
   const contenders: Contender[] = [];
@@ -132,4 +167,5 @@ export const scenarios: ReadonlyMap<string, Make> = new Map([
   ['incremental', incremental],
   ['restore', restore],
   ['zstd', fullZstd],
+  ['thin', thin],
 ]);
