@@ -1,6 +1,6 @@
 import type { Programs } from './bundle.ts';
 
-/** The four programs of the image, and the threads that they start from files of their own. */
+/** The programs of the image, and the threads that they start from files of their own. */
 export const programs: Programs = {
   controller: 'src/controller/main.ts',
   'node-agent': 'src/node-agent/main.ts',

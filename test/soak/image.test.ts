@@ -3,10 +3,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundle } from '../../hack/build/bundle.ts';
 import { programs } from '../../hack/build/programs.ts';
+import { type OfflineOrder, orderToEnvironment } from '../../src/domain/offline-order.ts';
+import { plan } from '../domain/builders.ts';
 import { same, Workshop } from '../qemu/mover-rig.ts';
 import { Chroot } from '../support/image/chroot.ts';
 import { parseContainerfile } from '../support/image/containerfile.ts';
 import { run } from '../support/launcher/command.ts';
+
+const ROOT = { volume: 'root', type: 'Full', reason: 'NoEarlierBackup' } as const;
 
 /** The Containerfile, step by step in a Debian of the same release: no container engine is needed, and none is imitated. */
 describe('the image', () => {
@@ -58,6 +62,27 @@ describe('the image', () => {
   test('shows the commands of kubectl tidemark', async () => {
     const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
     expect((await image.run(['kubectl-tidemark', '--version'])).stdout.trim()).toBe(version);
+  });
+
+  test('backs the disk of a stopped VM up, as its Job is told', async () => {
+    const disk = workshop.at('stopped.raw');
+    workshop.tool('qemu-img', 'create', '-q', '-f', 'raw', disk, '8M');
+    workshop.tool('qemu-io', '-f', 'raw', '-c', 'write -q -P 0x42 3M 1M', disk);
+    await mkdir(workshop.at('nas'));
+    workshop.tool('chmod', '-R', 'a+rwX', workshop.at());
+    const path = 'c/shop/db-1a2b3c4d/20261123T020000Z-5e6f7a8b';
+    const order: OfflineOrder = {
+      backup: { name: 'b', namespace: 'shop', uid: 'b', vmName: 'db' },
+      plan: plan({ path, nodeName: '', job: 'b-1', parent: undefined, type: 'Full', disks: [ROOT] }),
+      repository: '/mnt/nas',
+      overlays: null,
+      disks: [{ volume: 'root', path: '/mnt/stopped.raw', isDevice: false }],
+      definitions: { vmUid: 'vm', objects: {}, files: [] },
+    };
+    const variables = Object.entries(orderToEnvironment(order)).map(([name, value]) => `${name}=${value}`);
+    await image.run(['env', 'HOME=/tmp', ...variables, 'node', 'dist/offline-backup.js'], workshop.at());
+    const stored = workshop.at('nas', path, 'root.qcow2');
+    workshop.tool('qemu-img', 'compare', '-q', '-f', 'raw', '-F', 'qcow2', disk, stored);
   });
 
   test('backs a disk up and restores it, with the threads that do the work', async () => {
