@@ -20,13 +20,13 @@ const refused = (code: number, reason: string, more = {}): Fate => ({
 const isWrite = ({ method }: Passing) => method !== 'GET';
 const isWatch = (passing: Passing) => passing.isWatch;
 
-/** Of the requests that are meant, the first and every second or third one after it. */
-function every(nth: 2 | 3, isMeant: (passing: Passing) => boolean, fate: Fate): (passing: Passing) => Fate {
+/** Of the requests that are meant, the first and every other one after it. */
+function everyOther(isMeant: (passing: Passing) => boolean, fate: Fate): (passing: Passing) => Fate {
   let count = 0;
   return (passing) => {
     if (!isMeant(passing)) return undefined;
     count += 1;
-    return count % nth === 1 ? fate : undefined;
+    return count % 2 === 1 ? fate : undefined;
   };
 }
 
@@ -42,11 +42,11 @@ function forMs(ms: number, fate: Fate): () => Fate {
 /** What comes between our programs and the API server while a backup is made. */
 const rows: readonly { readonly weather: string; readonly fate: (passing: Passing) => Fate }[] = [
   { weather: 'good weather', fate: () => undefined },
-  { weather: '409 to every other write', fate: every(2, isWrite, refused(409, 'Conflict')) },
-  { weather: '410 to every other watch', fate: every(2, isWatch, { kind: 'Expired' }) },
+  { weather: '409 to every other write', fate: everyOther(isWrite, refused(409, 'Conflict')) },
+  { weather: '410 to every other watch', fate: everyOther(isWatch, { kind: 'Expired' }) },
   {
-    weather: '429 with Retry-After to every third request',
-    fate: every(3, () => true, refused(429, 'TooManyRequests', { retryAfterSeconds: 1 })),
+    weather: '429 with Retry-After to every other write',
+    fate: everyOther(isWrite, refused(429, 'TooManyRequests', { retryAfterSeconds: 1 })),
   },
   { weather: '500 to every request for two seconds', fate: forMs(2000, refused(500, 'InternalError')) },
   {
@@ -55,7 +55,7 @@ const rows: readonly { readonly weather: string; readonly fate: (passing: Passin
   },
   {
     weather: 'the answer to every other write lost, though it was done',
-    fate: every(2, isWrite, { kind: 'AnswerLost' }),
+    fate: everyOther(isWrite, { kind: 'AnswerLost' }),
   },
 ];
 
