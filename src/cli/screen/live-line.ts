@@ -1,5 +1,9 @@
 import type { Output } from '../terminal.ts';
 
+const WRAP_OFF = '\u001b[?7l';
+const WRAP_ON = '\u001b[?7h';
+const CLEAR_REST = '\u001b[K';
+
 /** A line that changes in place on a terminal; elsewhere each change is a line of its own. */
 export class LiveLine {
   readonly #output: Output;
@@ -12,12 +16,13 @@ export class LiveLine {
   show(text: string): void {
     if (text === this.#shown) return;
     this.#shown = text;
-    this.#output.write(this.#output.isTTY ? `\r${text}\u001b[K` : `${text}\n`);
+    // Cut at the edge: what wraps could not be overwritten any more.
+    this.#output.write(this.#output.isTTY ? `\r${WRAP_OFF}${text}${CLEAR_REST}${WRAP_ON}` : `${text}\n`);
   }
 
-  /** Leaves the line: what is written next begins below it. */
+  /** Leaves the line, now in full: what is written next begins below it. */
   end(): void {
-    if (this.#output.isTTY && this.#shown !== '') this.#output.write('\n');
+    if (this.#output.isTTY && this.#shown !== '') this.#output.write(`\r${this.#shown}${CLEAR_REST}\n`);
     this.#shown = '';
   }
 }

@@ -31,13 +31,14 @@ test.each([
   expect(progressLine(about).text).toBe(expected);
 });
 
-test('a line changes in place on a terminal, and is written once for each change elsewhere', () => {
+test('a line changes in place on a terminal, cut at the edge until it stays, and is written once for each change elsewhere', () => {
   const [screen, file] = [written(true), written()];
   for (const output of [screen, file]) {
     const line = new LiveLine(output);
     for (const text of ['a', 'a', 'b']) line.show(text);
     line.end();
   }
-  expect(screen.text).toBe('\ra\u001b[K\rb\u001b[K\n');
+  const inPlace = (text: string): string => `\r\u001b[?7l${text}\u001b[K\u001b[?7h`;
+  expect(screen.text).toBe(`${inPlace('a')}${inPlace('b')}\rb\u001b[K\n`);
   expect(file.text).toBe('a\nb\n');
 });

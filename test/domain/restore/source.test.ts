@@ -36,6 +36,16 @@ describe('the source of a restore', () => {
       PATH,
     ],
     ['another cluster, granted', byPath(foreign), undefined, granting({ clusterID: 'other' }), foreign],
+    [
+      'an imported backup of another cluster, granted',
+      byName,
+      goodBackup('b', {
+        spec: { imported: { cluster: 'other', path: foreign, uid: 'u' } },
+        plan: { path: foreign },
+      }),
+      granting({ clusterID: 'other' }),
+      foreign,
+    ],
     ['any cluster, granted', byPath(foreign), undefined, granting({ clusterID: '*' }), foreign],
     ['another namespace, granted', byPath(ofYard), undefined, granting({ from: 'yard' }), ofYard],
     ['any namespace, granted', byPath(ofYard), undefined, granting({ from: '*', into: '*' }), ofYard],
@@ -47,6 +57,16 @@ describe('the source of a restore', () => {
     ['a backup that is not there', byName, undefined, repository(), 'BackupNotFound'],
     ['a backup without data', byName, backup({ name: 'b' }), repository(), 'BackupNotUsable'],
     ['a repository that is not there', byPath(PATH), undefined, undefined, 'RepositoryNotFound'],
+    [
+      'an imported backup of another cluster',
+      byName,
+      goodBackup('b', {
+        spec: { imported: { cluster: 'other', path: foreign, uid: 'u' } },
+        plan: { path: foreign },
+      }),
+      repository(),
+      'RestoreNotGranted',
+    ],
     ['another namespace', byPath(ofYard), undefined, repository(), 'RestoreNotGranted'],
     ['another cluster', byPath(foreign), undefined, repository(), 'RestoreNotGranted'],
     [
