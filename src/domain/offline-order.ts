@@ -28,9 +28,10 @@ const PIECE_CHARACTERS = 30_000;
 
 /** The order as environment variables `TIDEMARK_ORDER_0`, `_1`, … */
 export function orderToEnvironment(order: OfflineOrder): Readonly<Record<string, string>> {
-  // Kubernetes expands $(NAME) in a value, which a VM's cloud-init may well hold.
-  const text = JSON.stringify(order).replaceAll('$(', String.raw`\u0024(`);
-  const pieces = text.match(new RegExp(`[^]{1,${PIECE_CHARACTERS}}`, 'g')) ?? [];
+  // Kubernetes expands $(NAME) in a value, makes one $ of $$, and spoils $é: a VM's cloud-init may well hold these.
+  const text = JSON.stringify(order).replaceAll('$', String.raw`\u0024`);
+  // By whole characters: half of one would be lost on its way.
+  const pieces = text.match(new RegExp(`[^]{1,${PIECE_CHARACTERS}}`, 'gu')) ?? [];
   return Object.fromEntries(pieces.map((piece, at) => [`${PREFIX}${at}`, piece]));
 }
 
