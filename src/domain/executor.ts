@@ -1,4 +1,5 @@
 import type { Plan } from '../crds/vmbackup.ts';
+import { uid8 } from './names.ts';
 import { fitName } from './short-hash.ts';
 import { isStopped, runningOn, type World } from './world.ts';
 
@@ -12,8 +13,12 @@ export const BACKUP_LABEL = 'backup.tidemark.dev/backup';
 export function executorFor(world: World, attempt: number): Executor | undefined {
   const nodeName = runningOn(world.vmi);
   if (nodeName !== undefined) return { nodeName };
-  const { name } = world.backup.metadata;
-  return isStopped(world) ? { nodeName: '', job: fitName(`${fitName(name, 55)}-${attempt}`, 63) } : undefined;
+  return isStopped(world) ? { nodeName: '', job: jobName(world.backup, attempt) } : undefined;
+}
+
+/** A VMBackup that was made anew under its old name must not take the Job of the one before for its own: that may still be there. */
+function jobName({ metadata: { name, uid } }: World['backup'], attempt: number): string {
+  return fitName(`${fitName(name, 45)}-${uid8(uid)}-${attempt}`, 63);
 }
 
 /** Whether a plan's executor is still the right one. */

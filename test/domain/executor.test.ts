@@ -10,7 +10,7 @@ const goes = { metadata: { ...virtualMachine.metadata, deletionTimestamp: '2026-
 describe('who carries a backup out', () => {
   test.each([
     ['a VM that runs: the agent of its node', world(), { nodeName: 'n1' }],
-    ['a VM that is stopped: a Job, named for the attempt', stopped, { nodeName: '', job: 'b-3' }],
+    ['a VM that is stopped: a Job, named for the attempt', stopped, { nodeName: '', job: 'b-11111111-3' }],
     ['a VM that starts or stops: nobody', starting, undefined],
     ['a VM that is not there: nobody', world({ vm: undefined, vmi: undefined }), undefined],
     [
@@ -19,7 +19,7 @@ describe('who carries a backup out', () => {
       undefined,
     ],
   ])('%s', (_, of, executor) => {
-    expect(executorFor({ ...of, backup: backup({ name: 'b' }) }, 3)).toEqual(executor);
+    expect(executorFor({ ...of, backup: backup({ name: 'b', uid: '11111111-2222' }) }, 3)).toEqual(executor);
   });
 
   test.each([
@@ -32,6 +32,13 @@ describe('who carries a backup out', () => {
   ])('%s is right while %s', (who, _, of, isRight) => {
     const executor = who === 'the Job' ? { nodeName: '', job: 'b-1' } : { nodeName: 'n1' };
     expect(isStillRight(executor, of)).toBe(isRight);
+  });
+
+  test('a backup that was made anew under its old name gets a Job of its own', () => {
+    const [before, after] = ['aaaaaaaa-1', 'bbbbbbbb-2'].map((uid) =>
+      executorFor({ ...stopped, backup: backup({ name: 'b', uid }) }, 1),
+    );
+    expect(after?.job).not.toBe(before?.job);
   });
 
   test('a name of any length gives a valid name of a Job', () => {
