@@ -1,11 +1,16 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { adoptCheckpoint } from '../../src/node-agent/libvirt/bitmap.ts';
+import { serveDisks } from '../../src/node-agent/offline/serve.ts';
 import { readDomain } from '../../src/node-agent/libvirt/domain.ts';
 import { connectVirsh } from '../../src/node-agent/libvirt/virsh.ts';
 import {
   KiB,
   MiB,
+  run,
   type ScratchDirectory,
   scratchDirectory,
   type StandInVm,
@@ -17,10 +22,11 @@ describe('the backup of a stopped VM', () => {
   const resources = new AsyncDisposableStack();
   let vm: StandInVm;
   let rig: OfflineRig;
+  let scratch: ScratchDirectory;
   const disks = () => vm.disks.map(({ volume }) => volume);
 
   beforeAll(async () => {
-    const scratch = resources.use<ScratchDirectory>(await scratchDirectory('tidemark-offline-'));
+    scratch = resources.use<ScratchDirectory>(await scratchDirectory('tidemark-offline-'));
     vm = resources.use(
       await standInVm({
         ...{ namespace: 'shop', name: 'db' },
@@ -102,6 +108,25 @@ describe('the backup of a stopped VM', () => {
     await vm.start();
     expect(await rig.carryOut(rig.order())).toEqual({ kind: 'Failed', reason: 'VMStarted' });
     await vm.shutdown();
+  });
+
+  test('keeps others from writing to a disk without overlay while it is read, and sees when somebody does', async () => {
+    const path = join(scratch.path, 'raw.img');
+    const disk = { volume: 'raw', data: { path, isDevice: false }, overlay: null, bitmaps: new Map() };
+    await run(['qemu-img', 'create', '-q', '-f', 'raw', path, '1M']);
+    const write = async () => await run(['qemu-io', '-f', 'raw', '-c', 'write 0 64k', path]);
+    {
+      await using _ = await serveDisks([disk], undefined, join(scratch.path, 'raw.sock'));
+      await expect(write()).rejects.toThrow('Failed to get "write" lock');
+    }
+    await write();
+    const vmHolds = spawn('qemu-io', ['-f', 'raw', path], { stdio: ['pipe', 'pipe', 'ignore'] });
+    await once(vmHolds.stdout, 'data');
+    await expect(serveDisks([disk], undefined, join(scratch.path, 'raw2.sock'))).rejects.toThrow(
+      expect.objectContaining({ reason: 'VMStarted' }),
+    );
+    vmHolds.stdin.end('quit\n');
+    await once(vmHolds, 'close');
   });
 
   test('killed at any step loses nothing: the next attempt ends it, and the one after is right', async () => {

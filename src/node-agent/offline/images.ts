@@ -76,12 +76,12 @@ export async function removeBitmap(disk: OfflineDisk, name: string): Promise<voi
   if (bitmaps.has(name)) await qemuImg(['bitmap', '--remove', nodeOf(disk), name]);
 }
 
-/** The overlay names its data file as it was in the launcher pod; here it lies elsewhere. */
+/** The overlay names its data file as it was in the launcher pod; here it lies elsewhere. No overlay of KubeVirt's has a backing file. */
 export function nodeOf({ overlay, data }: Pick<OfflineDisk, 'overlay' | 'data'>): string {
   const raw = { driver: data.isDevice ? 'host_device' : 'file', filename: data.path };
   if (overlay === null) return `json:${JSON.stringify({ driver: 'raw', file: raw })}`;
   const file = { driver: 'file', filename: overlay };
-  return `json:${JSON.stringify({ driver: 'qcow2', file, 'data-file': raw })}`;
+  return `json:${JSON.stringify({ driver: 'qcow2', file, 'data-file': raw, backing: null })}`;
 }
 
 async function qemuImg(args: readonly string[]): Promise<string> {

@@ -9,6 +9,9 @@ export interface Served extends AsyncDisposable {
   readonly socket: string;
 }
 
+/** A qcow2 node lets nobody else write below it. A raw one does, and a VM that starts meanwhile would change what is read: so this is asked for. */
+const UNSHARED = { 'unshare-child-perms': ['write', 'resize'] } as const;
+
 /** Milliseconds until the storage daemon must listen. */
 const LISTEN_MS = 20_000;
 
@@ -23,7 +26,10 @@ export async function serveDisks(
   socket: string,
 ): Promise<Served> {
   const server = JSON.stringify({ addr: { type: 'unix', path: socket }, 'max-connections': 32 });
-  const args = ['--nbd-server', server, ...disks.flatMap((disk, index) => exportOf(disk, index, bitmap))];
+  const nodes = disks.flatMap(nodesOf);
+  const exports = disks.flatMap((disk, index) => exportOf(disk, index, bitmap));
+  // It listens once it holds all the images: whoever sees the socket knows that no VM runs.
+  const args = [...nodes, '--nbd-server', server, ...exports];
   const daemon = spawn('qemu-storage-daemon', args, {
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { ...process.env, LC_ALL: 'C' },
@@ -52,31 +58,33 @@ export async function serveDisks(
   };
 }
 
-function exportOf(
-  { volume, data, overlay, bitmaps }: OfflineDisk,
-  index: number,
-  bitmap: string | undefined,
-) {
-  const [file, raw, node] = [`file${index}`, `data${index}`, `disk${index}`];
+function nodesOf({ data, overlay }: OfflineDisk, index: number): readonly string[] {
+  const [file, raw, node] = [`file${index}`, `data${index}`, nodeName(index)];
   const readOnly = { 'read-only': true };
-  const below = {
-    'node-name': raw,
-    driver: data.isDevice ? 'host_device' : 'file',
-    filename: data.path,
-    ...readOnly,
-  };
-  const hasBitmap = bitmap !== undefined && bitmaps.get(bitmap) === 'usable';
-  const nbd = { type: 'nbd', id: `export${index}`, 'node-name': node, name: volume, writable: false };
+  const driver = data.isDevice ? 'host_device' : 'file';
+  const below = blockdev({ 'node-name': raw, driver, filename: data.path, ...readOnly });
+  if (overlay === null)
+    return [
+      ...below,
+      ...blockdev({ 'node-name': node, driver: 'blkdebug', image: raw, ...UNSHARED, ...readOnly }),
+    ];
+  const format = { driver: 'qcow2', file, 'data-file': raw, backing: null };
   return [
-    ...blockdev(below),
-    ...(overlay === null
-      ? blockdev({ 'node-name': node, driver: 'raw', file: raw, ...readOnly })
-      : [
-          ...blockdev({ 'node-name': file, driver: 'file', filename: overlay, ...readOnly }),
-          ...blockdev({ 'node-name': node, driver: 'qcow2', file, 'data-file': raw, ...readOnly }),
-        ]),
-    ...['--export', JSON.stringify({ ...nbd, ...(hasBitmap && { bitmaps: [bitmap] }) })],
+    ...below,
+    ...blockdev({ 'node-name': file, driver: 'file', filename: overlay, ...readOnly }),
+    ...blockdev({ 'node-name': node, ...format, ...readOnly }),
   ];
+}
+
+function exportOf({ volume, bitmaps }: OfflineDisk, index: number, bitmap?: string): readonly string[] {
+  const hasBitmap = bitmap !== undefined && bitmaps.get(bitmap) === 'usable';
+  const nbd = { type: 'nbd', id: `export${index}`, 'node-name': nodeName(index), name: volume };
+  const bitmapsToo = hasBitmap ? { bitmaps: [bitmap] } : {};
+  return ['--export', JSON.stringify({ ...nbd, writable: false, ...bitmapsToo })];
+}
+
+function nodeName(index: number): string {
+  return `disk${index}`;
 }
 
 async function isThere(path: string): Promise<boolean> {
