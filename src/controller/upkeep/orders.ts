@@ -1,6 +1,6 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
 import { vmBackupRepositories, type VMBackupRepository } from '../../crds/vmbackuprepository.ts';
-import { backupId } from '../../domain/names.ts';
+import { backupId, vmDirectoryOf } from '../../domain/names.ts';
 import { decideDeletion, type DeleteWith } from '../../domain/deletion/decide-deletion.ts';
 import { type MoverJob, REPOSITORY_OWNER, REPOSITORY_PATH } from '../../domain/job/mover-pod.ts';
 import { DATA_FINALIZER, REPOSITORY_LABEL } from '../../domain/labels.ts';
@@ -31,6 +31,8 @@ export interface Doomed {
 
 /** So many go with one sweep; its result must fit into the end of a log. */
 const SWEPT_AT_ONCE = 16;
+/** Linux takes at most 128 KiB for one argument. */
+const ORDER_CHARACTERS = 100_000;
 /** Lines of one page of a listing: the end of a log is read, and that much of it is there for sure. */
 export const PAGE = 500;
 /** A slice gives way after this long, so that a sweep need not wait for it. */
@@ -136,30 +138,44 @@ export function verifyArgs({ spec }: VMBackupRepository, backup: VMBackup): read
   ];
 }
 
-/** The argument of a sweep: what goes, and what stays whatever the repository looks like. */
+/** The argument of a sweep: what goes, and what stays whatever the repository looks like. The newest, as many as Linux takes. */
 export function sweepArgs(
   caches: Caches,
   repository: VMBackupRepository,
   doomed: readonly Doomed[],
   clusterId: string,
 ): readonly string[] {
-  const chosen = doomed.slice(0, SWEPT_AT_ONCE);
-  const going = new Set(doomed.map(({ path }) => path));
-  const directories = new Set(chosen.map(({ path }) => path.slice(0, path.lastIndexOf('/'))));
   const all = caches.backups.list(({ spec }) => spec.repository === repository.metadata.name);
+  const going = new Set(doomed.map(({ path }) => path));
+  for (let count = Math.min(SWEPT_AT_ONCE, doomed.length); ; count--) {
+    const order = JSON.stringify(sweepOrder(repository, all, doomed.slice(0, count), going, clusterId));
+    if (order.length <= ORDER_CHARACTERS || count <= 1)
+      return ['sweep', REPOSITORY_PATH, '--order', order, '--json'];
+  }
+}
+
+function sweepOrder(
+  { spec }: VMBackupRepository,
+  all: readonly VMBackup[],
+  chosen: readonly Doomed[],
+  going: ReadonlySet<string>,
+  clusterId: string,
+): SweepOrder {
+  // Where each goes alone there is nothing to be kept from going along.
+  const together = chosen.filter(({ scope }) => scope !== 'Nothing');
+  const directories = new Set(together.map(({ path }) => vmDirectoryOf(path)));
   const keep = all.flatMap(({ status }) => {
     const path = status?.plan?.path ?? '';
-    return directories.has(path.slice(0, path.lastIndexOf('/'))) && !going.has(path) ? [path] : [];
+    return directories.has(vmDirectoryOf(path)) && !going.has(path) ? [path] : [];
   });
   const busy = all
     .filter((backup) => isUnderWay(standingOf(backup)))
     .map(({ metadata }) => backupId(metadata.creationTimestamp ?? '1970-01-01T00:00:00Z', metadata.uid));
-  const hours = repository.spec.catalogue?.staleAfterHours ?? DEFAULT_STALE_HOURS;
-  const order: SweepOrder = {
+  const hours = spec.catalogue?.staleAfterHours ?? DEFAULT_STALE_HOURS;
+  return {
     clusterId,
     backups: chosen.map(({ backup, path, scope }) => ({ path, uid: uidInManifest(backup), with: scope })),
     keep,
     leftovers: { olderThanSeconds: hours * 3600, busy },
   };
-  return ['sweep', REPOSITORY_PATH, '--order', JSON.stringify(order), '--json'];
 }
