@@ -19,7 +19,13 @@ export const VirtualMachine = z.object({
     running: z.boolean().optional(),
     template: z.object({ spec: z.object({ volumes: z.array(Volume).optional() }) }),
   }),
-  status: z.object({ printableStatus: z.string().optional() }).optional(),
+  status: z
+    .object({
+      printableStatus: z.string().optional(),
+      /** Stays while the VM is stopped. */
+      changedBlockTracking: z.object({ state: z.string().optional() }).optional(),
+    })
+    .optional(),
 });
 export type VirtualMachine = z.infer<typeof VirtualMachine>;
 

@@ -62,7 +62,7 @@ const CHECKS: readonly {
 
 const SENTENCES: Readonly<Record<FallbackReason, string>> = {
   VMStopped:
-    "the VM is stopped, and KubeVirt's overlay with the disk's bitmap was not found on its state claim",
+    "the VM is stopped, and KubeVirt's overlay with the disk's bitmap was not found on its one state claim, or the VM ran last without it",
   DiskNotTracked: 'the disk image cannot hold a bitmap (no changed block tracking)',
   CheckpointLost: "libvirt's checkpoint of the parent could not be found or redefined",
   BitmapMissing: "the parent's bitmap is not on the disk any more, as after a crash of QEMU",

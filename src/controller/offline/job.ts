@@ -1,5 +1,4 @@
 import { posix } from 'node:path';
-import type { PersistentVolumeClaim } from '../../crds/core.ts';
 import { type Plan, type VMBackup, vmBackups } from '../../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import type { Definitions } from '../../domain/definitions/describe.ts';
@@ -7,10 +6,9 @@ import { BACKUP_LABEL } from '../../domain/executor.ts';
 import { diskPath, mountedDisk, type MoverJob, REPOSITORY_PATH } from '../../domain/job/mover-pod.ts';
 import { type OfflineOrder, orderToEnvironment } from '../../domain/offline-order.ts';
 import { parseQuantity } from '../../domain/quantity.ts';
+import { stateClaimOf } from '../../domain/state-claim.ts';
 import type { Caches } from '../caches.ts';
 
-/** KubeVirt's label on the claim that holds a VM's overlays. */
-const STATE_LABEL = 'persistent-state-for';
 const STATE_PATH = '/mnt/state';
 
 /** The Job of one attempt. It sees the VM's disks and overlays, and of the repository the backups of its namespace. */
@@ -18,7 +16,7 @@ export function offlineJob(
   work: { readonly backup: VMBackup; readonly repository: VMBackupRepository; readonly image: string },
   plan: Plan,
   definitions: Definitions,
-  { views, claims }: Caches,
+  { views, claims, vms }: Caches,
 ): MoverJob {
   const { backup, repository, image } = work;
   const { namespace = '', name, uid } = backup.metadata;
@@ -27,7 +25,11 @@ export function offlineJob(
     const volumeMode = found?.spec?.volumeMode === 'Block' ? 'Block' : 'Filesystem';
     return { volume, mounted: mountedDisk(volume, { claimName: claim?.name ?? '', volumeMode }) } as const;
   });
-  const state = views.claimsIn(namespace).find(isStateOf(backup.spec.vmName));
+  const vm = vms.get({ namespace, name: backup.spec.vmName });
+  const state =
+    vm !== undefined && vm.metadata.uid === plan.vmUid
+      ? stateClaimOf(vm, views.claimsIn(namespace))
+      : undefined;
   const limit = parseQuantity(repository.spec.bandwidthLimit ?? '');
   const order: OfflineOrder = {
     backup: { name, namespace, uid, vmName: backup.spec.vmName },
@@ -62,8 +64,4 @@ export function offlineJob(
       ...(state === undefined ? [] : [{ ...stateClaim, claimName: state.metadata.name }]),
     ],
   };
-}
-
-function isStateOf(vmName: string): (claim: PersistentVolumeClaim) => boolean {
-  return ({ metadata }) => metadata.labels?.[STATE_LABEL] === vmName;
 }

@@ -41,6 +41,12 @@ export class KubeVirt {
     await this.#status('virtualmachine', vm, vm.name, virtualMachineStatus(vm, 'Stopped'));
   }
 
+  /** How what KubeVirt makes for a VM names it. */
+  async asOwner(vm: StandInVm): Promise<object> {
+    const { name, uid } = (await this.#read('virtualmachine', vm, vm.name)).metadata;
+    return { apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachine', name, uid, controller: true };
+  }
+
   /** A new VMI, a new launcher pod, and QEMU in it. */
   async start(vm: StandInVm, nodeName: string): Promise<void> {
     const owner = await this.#read('virtualmachine', vm, vm.name);
