@@ -7,7 +7,12 @@ import { StoredVm } from '../../domain/restore/inspection.ts';
 import { checkJobName, forgetJobName } from '../../domain/restore/names.ts';
 import { newClaim } from '../../domain/restore/new-claim.ts';
 import { newVm } from '../../domain/restore/new-vm.ts';
-import { type PatchStep, setRunStrategy, switchDisks } from '../../domain/restore/switch-disks.ts';
+import {
+  isSwitched,
+  type PatchStep,
+  setRunStrategy,
+  switchDisks,
+} from '../../domain/restore/switch-disks.ts';
 import type { Kube } from '../../kube/client.ts';
 import { AlreadyExists, NotFound } from '../../kube/errors.ts';
 import type { Kind, KubeObject } from '../../kube/kind.ts';
@@ -87,7 +92,9 @@ export async function actRestore(
       return await patchVm(kube, restore, step.vmName, (vm) => setRunStrategy(vm, step.runStrategy), signal);
     case 'Undo': {
       for (const name of jobs.keys()) await removeJob(kube, { namespace, name }, signal);
-      for (const name of step.claims)
+      // The cache may not know yet what was done an instant ago.
+      const stands = step.claims.length > 0 && (await standsOnRestored(kube, restore, signal));
+      for (const name of stands ? [] : step.claims)
         await kube.delete(persistentVolumeClaims, { namespace, name }, {}, signal);
       const { startVm } = step;
       if (startVm !== undefined)
@@ -108,6 +115,22 @@ export async function actRestore(
     case 'Writing':
     case 'Fail':
       return;
+  }
+}
+
+/** Whether the VM stands on the restored claims, as the API server has it now: they must not be removed then. */
+async function standsOnRestored(
+  kube: Kube,
+  { metadata: { namespace }, status, spec: { target } }: VMRestore,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const name = target.newVM?.name ?? target.inPlace?.vmName;
+  if (name === undefined || status?.plan === undefined) return false;
+  try {
+    return isSwitched(await kube.get(virtualMachines, { namespace, name }, signal), status.plan);
+  } catch (error) {
+    if (error instanceof NotFound) return false;
+    throw error;
   }
 }
 
