@@ -41,6 +41,7 @@ const gates: readonly Gate[] = [
   migrationRunning,
   kubeVirtBackupRunning,
   volumeNotFound,
+  claimNotFound,
   nodeAgentMissing,
   repositoryNotReadyOnNode,
   notYetItsTurn,
@@ -192,6 +193,16 @@ function volumeNotFound(world: World): Obstacle | undefined {
   if (chooseVolumes(volumes, spec.volumes, world.claims).length > 0) return undefined;
   const message = `VM '${spec.vmName}' has no volume to back up: volumes with a persistentVolumeClaim or dataVolume count, less those under volumes.exclude.`;
   return person('NothingToBackUp', message);
+}
+
+/** Whoever runs a VM has its disks; a Job must mount them by their claims. */
+function claimNotFound(world: World): Obstacle | undefined {
+  if (!isStopped(world)) return undefined;
+  const chosen = chooseVolumes(volumesOf(world), world.backup.spec.volumes, world.claims);
+  const lost = chosen.find(({ claim }) => claim === undefined);
+  if (lost === undefined) return undefined;
+  const message = `There is no PersistentVolumeClaim '${lost.claimName}' for volume '${lost.name}' of the stopped VM: make it, or leave the volume out with volumes.exclude.`;
+  return person('ClaimNotFound', message);
 }
 
 function nodeAgentMissing(world: World): Obstacle | undefined {

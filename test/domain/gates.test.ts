@@ -61,6 +61,13 @@ describe('a backup waits', () => {
       false,
       'nobody has looked',
     ],
+    [
+      'for the claim of a stopped VM, which a Job would have to mount',
+      { vmi: undefined, claims: [], backup: backup({ spec: { whenStopped: 'Backup' } }) },
+      'ClaimNotFound',
+      true,
+      "no PersistentVolumeClaim 'db-root' for volume 'root'",
+    ],
     ['for a VM that does not run', { vmi: undefined }, 'VMNotRunning', false, 'it has no instance'],
     [
       'for a stopped VM whose repository no Job can mount',
