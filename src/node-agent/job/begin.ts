@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { posix } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   asExecuted,
   type DiskDecision,
@@ -9,6 +10,7 @@ import {
 import { whileFrozen } from '../freeze.ts';
 import type { BackupDisk } from '../libvirt/backup-xml.ts';
 import { beginBackup } from '../libvirt/backup.ts';
+import { readCheckpoint } from '../libvirt/checkpoint.ts';
 import { trackable } from '../libvirt/domain-xml.ts';
 import { ensureCheckpointAbsent } from '../libvirt/ensure-absent.ts';
 import { readJobInfo } from '../libvirt/job.ts';
@@ -20,6 +22,9 @@ import { observeParent, type PlannedDomainDisk, plannedDisks } from './observe-p
 
 /** How long to leave a VM alone that someone else works on, in milliseconds. */
 const BUSY_MS = 10_000;
+/** How often a checkpoint is looked at that libvirt may be in the middle of making, and how many times. */
+const LOOK_MS = 500;
+const LOOKS = 10;
 
 /**
  * Begins the backup: the parent is looked at, what each disk gets is decided and reported, and then libvirt's job and the new
@@ -29,6 +34,7 @@ const BUSY_MS = 10_000;
  */
 export async function begin(attempt: Attempt, vm: RunningVm, signal: AbortSignal): Promise<void> {
   const { plan, report, log } = attempt;
+  await untilBegun(attempt, vm, signal);
   await refuseIfBusy(vm, signal);
   await clearTheWay(attempt, vm, signal);
   const disks = plannedDisks(plan, vm.domain);
@@ -50,6 +56,22 @@ export async function begin(attempt: Attempt, vm: RunningVm, signal: AbortSignal
   const pointInTime = attempt.now().toISOString();
   await report.add({ pointInTime, quiesce, ...(tracked ? { bitmapCreated: plan.bitmap } : {}) });
   log.info({ bitmap: plan.bitmap, type: decision.type, quiesce: quiesce.result }, 'backup job begun');
+}
+
+/**
+ * Waits while libvirt still begins the job of a killed agent: it does not hear that its client is dead, and what is removed now
+ * would be there again a moment later. A begin that failed may leave such a half-made checkpoint for good, so not for long.
+ */
+async function untilBegun(
+  { plan }: Attempt,
+  { virsh, domain }: RunningVm,
+  signal: AbortSignal,
+): Promise<void> {
+  for (let looks = 0; looks < LOOKS; looks += 1) {
+    const ours = await readCheckpoint(virsh, domain.name, plan.bitmap, signal);
+    if (ours === undefined || ours.creationTimeSeconds !== undefined) return;
+    await sleep(LOOK_MS, undefined, { signal });
+  }
 }
 
 /** Never begin beside another job: libvirt would make us wait 30 s, and KubeVirt takes our job's end for its own. */

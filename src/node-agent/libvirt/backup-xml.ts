@@ -56,7 +56,9 @@ function backupDisk(disk: BackupDisk): string {
 }
 
 /** `<domaincheckpoint>` (https://libvirt.org/formatcheckpoint.html); `creationTimeSeconds` only to redefine one. */
-export function checkpointXml(spec: CheckpointSpec & { readonly creationTimeSeconds?: number }): string {
+export function checkpointXml(
+  spec: CheckpointSpec & { readonly creationTimeSeconds?: number | undefined },
+): string {
   const time =
     spec.creationTimeSeconds === undefined ? '' : `<creationTime>${spec.creationTimeSeconds}</creationTime>`;
   const disks = spec.disks.map(

@@ -7,8 +7,8 @@ import { parseXml } from './xml.ts';
 /** A checkpoint as libvirt knows it. Only its metadata: whether the bitmaps are there is another question. */
 export interface Checkpoint {
   readonly name: string;
-  /** Seconds since the epoch. */
-  readonly creationTimeSeconds: number;
+  /** Seconds since the epoch; undefined while libvirt is still in the middle of making it. */
+  readonly creationTimeSeconds: number | undefined;
   /** The disks it tracks, such as `vda`. */
   readonly targets: readonly string[];
 }
@@ -16,7 +16,7 @@ export interface Checkpoint {
 const Document = z.object({
   domaincheckpoint: z.object({
     name: z.string(),
-    creationTime: z.coerce.number().int(),
+    creationTime: z.coerce.number().int().optional(),
     disks: z
       .object({
         disk: z.array(

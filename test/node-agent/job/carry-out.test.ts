@@ -266,6 +266,23 @@ describe('no job beside another one', () => {
   });
 });
 
+describe('a checkpoint that libvirt is in the middle of making, for a killed agent', () => {
+  const half = '<domaincheckpoint><name>backup-1</name><disks><disk name="vda"/></disks></domaincheckpoint>';
+
+  test.each([
+    ['is waited for', 2],
+    ['is not waited for for ever', Infinity],
+  ])('%s', async (_, looks) => {
+    const { virsh } = node;
+    let seen = 0;
+    node.virsh = (args, ...rest) =>
+      args[0] === 'checkpoint-dumpxml' && seen++ < looks ? Promise.resolve(half) : virsh(args, ...rest);
+    await node.carryOut();
+    expect(node.execution?.error).toBeUndefined();
+    expect(node.libvirt.traces('backup-1')).toEqual(['libvirt', 'vda']);
+  });
+});
+
 describe('what is told', () => {
   test('of a bitmap that may be left, when the VM is gone before it could be removed', async () => {
     await killedInMidCopy();
