@@ -27,9 +27,15 @@ export function runningOn(vmi: VirtualMachineInstance | undefined): string | und
   return vmi.status.nodeName;
 }
 
-/** Whether the VM is there and has no instance: nobody uses its disks. One that starts or stops has an instance. */
+/**
+ * Whether nobody uses the VM's disks, nor is about to: it is there, has no instance, and KubeVirt says `Stopped`. One that is to run
+ * has no instance either for a moment, when it is made and whenever it is restarted.
+ */
 export function isStopped({ vm, vmi }: Pick<World, 'vm' | 'vmi'>): boolean {
-  return vm !== undefined && vm.metadata.deletionTimestamp === undefined && vmi === undefined;
+  if (vm === undefined || vm.metadata.deletionTimestamp !== undefined || vmi !== undefined) return false;
+  const { spec, status } = vm;
+  const isToRun = spec.runStrategy === 'Always' || spec.running === true;
+  return (status?.printableStatus ?? (isToRun ? 'Starting' : 'Stopped')) === 'Stopped';
 }
 
 /** The volumes of the VM as it runs; a volume that was plugged in is only there. */

@@ -210,7 +210,7 @@ describe('attempts', () => {
     const volumes = [{ name: 'root', persistentVolumeClaim: { claimName: 'mover-root' } }];
     await rig.agentFinds(READY, 'node-2');
     await rig.vm('mover');
-    await rig.backup('mover-1', 'mover', { whenStopped: 'Skip' });
+    await rig.backup('mover-1', 'mover');
     const first = await rig.planned('mover-1');
     await rig.stopVm('mover');
     expect((await rig.because('mover-1', 'VMNotRunning')).status?.plan?.attempt).toBe(1);
@@ -226,7 +226,7 @@ describe('attempts', () => {
 
   test('a plan stands when the VM comes back on its node', async () => {
     await rig.vm('boomerang');
-    await rig.backup('boomerang-1', 'boomerang', { whenStopped: 'Skip' });
+    await rig.backup('boomerang-1', 'boomerang');
     const { status } = await rig.planned('boomerang-1');
     await rig.stopVm('boomerang');
     await rig.because('boomerang-1', 'VMNotRunning');

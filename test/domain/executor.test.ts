@@ -5,6 +5,8 @@ import { agent, backup, instance, virtualMachine, world } from './builders.ts';
 const stopped = world({ vmi: undefined });
 const starting = world({ vmi: instance({ phase: 'Scheduling' }) });
 const onAnother = world({ vmi: instance({ nodeName: 'n2' }), agents: [agent({ nodeName: 'n2' })] });
+const says = (printableStatus: string) =>
+  world({ vm: { ...virtualMachine, status: { printableStatus } }, vmi: undefined });
 const goes = { metadata: { ...virtualMachine.metadata, deletionTimestamp: '2026-11-23T18:00:00Z' } };
 
 describe('who carries a backup out', () => {
@@ -12,6 +14,13 @@ describe('who carries a backup out', () => {
     ['a VM that runs: the agent of its node', world(), { nodeName: 'n1' }],
     ['a VM that is stopped: a Job, named for the attempt', stopped, { nodeName: '', job: 'b-11111111-3' }],
     ['a VM that starts or stops: nobody', starting, undefined],
+    ['a VM that KubeVirt calls stopped: a Job', says('Stopped'), { nodeName: '', job: 'b-11111111-3' }],
+    ['a VM that is about to start: nobody', says('Starting'), undefined],
+    [
+      'a VM that is to run, and of which KubeVirt has said nothing yet: nobody',
+      world({ vm: { ...virtualMachine, spec: { ...virtualMachine.spec, running: true } }, vmi: undefined }),
+      undefined,
+    ],
     ['a VM that is not there: nobody', world({ vm: undefined, vmi: undefined }), undefined],
     [
       'a VM that is being deleted: nobody',

@@ -22,9 +22,9 @@ export function offlineSources(caches: Caches): readonly Source[] {
     watching(caches.backups),
     watching(caches.jobs, labelled),
     watching(caches.jobPods, labelled),
+    watching(caches.vms, ({ key }) => keys(caches.views.openBackupsOfVm(key))),
     watching(caches.vmis, ({ key }) => keys(caches.views.openBackupsOfVm(key))),
     // They must be known before the first Job is made.
-    watching(caches.vms, () => []),
     watching(caches.claims, () => []),
     watching(caches.repositories, () => []),
   ];
