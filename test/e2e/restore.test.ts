@@ -192,6 +192,20 @@ describe('a restore by object', () => {
     expect(await ended('patient')).toMatchObject({ phase: 'Succeeded' });
   });
 
+  test('whose pod is killed before it is done is written anew by the next one, byte for byte', async () => {
+    const disk = join(kubelet.claimDirectory(NAMESPACE, 'struck-root'), 'disk.img');
+    const killed = kubelet.killAsItWrites(disk);
+    const target = { claims: { prefix: 'struck-' } };
+    await restore('struck', { source: { backupName: 'incremental' }, volumes: ['root'], target });
+    await killed;
+    const again = await eventually('what it waits for', async () =>
+      (await read('struck')).status?.conditions?.find(({ message }) => message.includes('tried again')),
+    );
+    expect(again.message).toContain('exit code 137');
+    expect(await ended('struck')).toMatchObject({ phase: 'Succeeded' });
+    await expectHeld('struck-root', incremental, 'root');
+  });
+
   test('goes on where it was, however often the controller is killed', async () => {
     await restore('stubborn', { target: { newVM: { name: 'db-5' } } });
     const phases = new Set<string>();

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -33,6 +34,8 @@ export interface Kubelet extends AsyncDisposable {
   claimDevice(namespace: string, name: string): string;
   /** Pods wait from now on, as if no node had room; until it is called again with false. */
   hold(isHeld: boolean): void;
+  /** Kills the next container that can write into this file as soon as it has begun to. Resolves when that has happened. */
+  killAsItWrites(file: string): Promise<void>;
 }
 
 export const Pod = z.looseObject({
@@ -90,6 +93,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   );
   await announce(cluster, nodeName, logs.port);
   let isHeld = false;
+  let strike: { readonly file: string; readonly at: (container: Container) => void } | undefined;
   const stop = new AbortController();
   const loop = (async () => {
     while (!stop.signal.aborted) {
@@ -136,15 +140,18 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       await tell(pod, 'Pending', { waiting: { reason: 'ContainerCreating', message: mounts } });
       return;
     }
-    running.set(
-      uid,
-      await startContainer(
-        pod,
-        [...mounts, ...image(options.programs)],
-        await bindDevices(cluster, pod),
-        join(directory, 'kubelet', `${uid}.log`),
-      ),
+    const started = await startContainer(
+      pod,
+      [...mounts, ...image(options.programs)],
+      await bindDevices(cluster, pod),
+      join(directory, 'kubelet', `${uid}.log`),
     );
+    running.set(uid, started);
+    // Before anybody is told: a small disk is written before the API server has heard that it has begun.
+    if (strike !== undefined && mounts.some(({ from }) => strike?.file.startsWith(`${from}/`))) {
+      strike.at(started);
+      strike = undefined;
+    }
     await tell(pod, 'Running', { running: { startedAt: new Date().toISOString() } });
   }
 
@@ -186,6 +193,14 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     hold(held) {
       isHeld = held;
     },
+    async killAsItWrites(file) {
+      const struck = await new Promise<Container>((resolve) => {
+        strike = { file, at: resolve };
+      });
+      while (struck.ended() === undefined && !(await hasContent(file))) await sleep(1);
+      if (struck.ended() !== undefined) throw new Error('it ended before it could be killed');
+      await struck.kill();
+    },
     async [Symbol.asyncDispose]() {
       stop.abort();
       await loop;
@@ -194,6 +209,13 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       await logs[Symbol.asyncDispose]();
     },
   };
+}
+
+async function hasContent(file: string): Promise<boolean> {
+  return await stat(file).then(
+    ({ blocks }) => blocks > 0,
+    () => false,
+  );
 }
 
 /** Where the API server finds the logs of this node's pods. */
