@@ -1,15 +1,19 @@
-import { posix } from 'node:path';
 import { type Plan, type VMBackup, vmBackups } from '../../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import type { Definitions } from '../../domain/definitions/describe.ts';
 import { BACKUP_LABEL } from '../../domain/executor.ts';
-import { diskPath, mountedDisk, type MoverJob, REPOSITORY_PATH } from '../../domain/job/mover-pod.ts';
+import {
+  diskPath,
+  mountedDisk,
+  mountedState,
+  type MoverJob,
+  OVERLAYS_PATH,
+  REPOSITORY_PATH,
+} from '../../domain/job/mover-pod.ts';
 import { type OfflineOrder, orderToEnvironment } from '../../domain/offline-order.ts';
 import { parseQuantity } from '../../domain/quantity.ts';
 import { stateClaimOf } from '../../domain/state-claim.ts';
 import type { Caches } from '../caches.ts';
-
-const STATE_PATH = '/mnt/state';
 
 /** The Job of one attempt. It sees the VM's disks and overlays, and of the repository the backups of its namespace. */
 export function offlineJob(
@@ -40,13 +44,12 @@ export function offlineJob(
       path: diskPath(mounted),
       isDevice: mounted.volumeMode === 'Block',
     })),
-    overlays: state === undefined ? null : posix.join(STATE_PATH, 'cbt'),
+    overlays: state === undefined ? null : OVERLAYS_PATH,
     repository: REPOSITORY_PATH,
     ...(backup.spec.compression && { compression: backup.spec.compression }),
     ...(limit !== undefined && { limitBytesPerSecond: limit }),
   };
   const [cluster, from] = plan.path.split('/');
-  const stateClaim = { name: 'state', volumeMode: 'Filesystem', path: STATE_PATH } as const;
   return {
     namespace,
     name: plan.job ?? '',
@@ -61,7 +64,7 @@ export function offlineJob(
     repository: { spec: repository.spec, subdirectory: `${cluster}/${from}`, readOnly: false },
     claims: [
       ...disks.map(({ mounted }) => mounted),
-      ...(state === undefined ? [] : [{ ...stateClaim, claimName: state.metadata.name }]),
+      ...(state === undefined ? [] : [mountedState(state.metadata.name)]),
     ],
   };
 }

@@ -1,5 +1,12 @@
 import { type PlannedClaim, type VMRestore, vmRestores } from '../../crds/vmrestore.ts';
-import { diskPath, mountedDisk, type MoverJob, REPOSITORY_PATH } from '../../domain/job/mover-pod.ts';
+import {
+  diskPath,
+  mountedDisk,
+  mountedState,
+  type MoverJob,
+  OVERLAYS_PATH,
+  REPOSITORY_PATH,
+} from '../../domain/job/mover-pod.ts';
 import {
   checkJobName,
   forgetJobName,
@@ -8,10 +15,6 @@ import {
   writeJobName,
 } from '../../domain/restore/names.ts';
 import type { RestoreSource } from '../../domain/restore/source.ts';
-
-/** Where KubeVirt keeps the overlays in the claim with a VM's state. Source: kubevirt, pkg/storage/cbt; seen on v1.9. */
-const OVERLAYS = 'cbt';
-const STATE_PATH = '/mnt/state';
 
 /** Looks whether all is there, and tells what the VM was. */
 export function checkJob(restore: VMRestore, source: RestoreSource, image: string): MoverJob {
@@ -54,8 +57,8 @@ export function forgetJob(
   return {
     ...common(restore, source, image),
     name: forgetJobName(restore, claimName),
-    args: ['forget-changes', `${STATE_PATH}/${OVERLAYS}`, ...volumes, '--json'],
-    claims: [{ name: 'state', claimName, volumeMode: 'Filesystem', path: STATE_PATH }],
+    args: ['forget-changes', OVERLAYS_PATH, ...volumes, '--json'],
+    claims: [mountedState(claimName)],
   };
 }
 

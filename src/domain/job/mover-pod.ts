@@ -60,6 +60,9 @@ export const MOVER_LABELS = {
 export const REPOSITORY_PATH = '/mnt/repository';
 /** Where the pod may write what nobody needs afterwards. */
 export const SCRATCH_PATH = '/mnt/scratch';
+const STATE_PATH = '/mnt/state';
+/** Where KubeVirt keeps the overlays in the claim with a VM's state. Source: kubevirt, pkg/storage/cbt; seen on v1.9. */
+export const OVERLAYS_PATH = `${STATE_PATH}/cbt`;
 /** KubeVirt's QEMU runs as this user and group, so that disks must be theirs. */
 const QEMU = 107;
 /** Of the files in the repository: the node agent writes them with this group. */
@@ -74,6 +77,11 @@ export function mountedDisk(
 ): MountedClaim {
   const path = volumeMode === 'Block' ? `/dev/disk-${volume}` : `/mnt/disks/${volume}`;
   return { name: fitName(`disk-${volume}`, 63), claimName, volumeMode, path };
+}
+
+/** The claim with a VM's state, mounted. */
+export function mountedState(claimName: string): MountedClaim {
+  return { name: 'state', claimName, volumeMode: 'Filesystem', path: STATE_PATH };
 }
 
 /** The disk in a claim that is mounted so. */

@@ -29,7 +29,7 @@ const ImageInfo = z.object({
     .optional(),
 });
 
-/** QEMU's words for an image that a running VM holds. Seen with 10.0: facts/libvirt.md, section 6. */
+/** QEMU's words for an image that a running VM holds. Seen with QEMU 10.0. */
 const LOCKED = /Failed to get (shared )?"?(write|consistent read)"? lock|Is another process using the image/;
 
 /** Finds overlay and bitmaps of each disk. @throws AttemptFailed `VMStarted`, `DiskMissing`, `QemuFailed` */
@@ -72,7 +72,7 @@ export async function addBitmap(disk: OfflineDisk, name: string): Promise<void> 
 /** Removes a bitmap; fine if it is gone. */
 export async function removeBitmap(disk: OfflineDisk, name: string): Promise<void> {
   if (disk.overlay === null) return;
-  const { bitmaps } = { bitmaps: await readBitmaps(disk) };
+  const bitmaps = await readBitmaps(disk);
   if (bitmaps.has(name)) await qemuImg(['bitmap', '--remove', nodeOf(disk), name]);
 }
 
