@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -129,7 +130,10 @@ describe('stopping', () => {
       .parse(JSON.parse(String(first.value)));
     expect(pids.map(isAlive)).toEqual([true, true]);
 
+    // A process that nobody has reaped yet still has its place in /proc, and so still counts as the owner.
+    const reaped = once(child, 'exit');
     child.kill('SIGKILL');
+    await reaped;
     await expect.poll(() => pids.map(isAlive), { timeout: 10_000 }).toEqual([false, false]);
 
     await using next = await startControlPlane();
