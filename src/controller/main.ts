@@ -10,6 +10,7 @@ import { systemClock } from '../kube/clock.ts';
 import { connectKube } from '../kube/connect.ts';
 import { startRecorder } from '../kube/events.ts';
 import { fenced } from '../kube/fence.ts';
+import { flagsOrExit } from '../kube/flags.ts';
 import { type Check, serveHealth } from '../kube/health.ts';
 import { Election } from '../kube/leader/lead.ts';
 import { counted } from '../kube/metrics/counted.ts';
@@ -19,7 +20,7 @@ import type { Transport } from '../kube/transport.ts';
 import { type Caches, healthOf, startCaches } from './caches.ts';
 import { registerControllerMetrics } from './metrics/register.ts';
 import { LEADER_LEASE, REPORTING_CONTROLLER } from './names.ts';
-import { type Options, parseOptions } from './options.ts';
+import { Options } from './options.ts';
 import { runControllers } from './run.ts';
 
 /** Time for the last reconciles to end, in milliseconds. */
@@ -101,8 +102,9 @@ function eachCheck(
   );
 }
 
+const options = flagsOrExit('tidemark-controller', Options);
 try {
-  await main(parseOptions(process.argv.slice(2)));
+  await main(options);
 } catch (error) {
   console.error(`tidemark-controller: ${error instanceof Error ? error.message : String(error)}`);
   // At once: whatever still runs must not act without the lease.

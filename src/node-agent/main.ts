@@ -6,6 +6,7 @@ import type { VMBackupRepository } from '../crds/vmbackuprepository.ts';
 import { connectKube } from '../kube/connect.ts';
 import { runController } from '../kube/controller.ts';
 import { startRecorder } from '../kube/events.ts';
+import { flagsOrExit } from '../kube/flags.ts';
 import { serveHealth } from '../kube/health.ts';
 import { counted } from '../kube/metrics/counted.ts';
 import { runtimeMetrics } from '../kube/metrics/runtime.ts';
@@ -15,14 +16,14 @@ import { begunFirst } from './job/begun-first.ts';
 import { reconcile } from './job/reconcile.ts';
 import { keepSweeping } from './job/sweep.ts';
 import { moverAt } from './mover-process/mover.ts';
-import { moverCommand, parseOptions } from './options.ts';
+import { moverCommand, Options } from './options.ts';
 import { credentialsOf } from './repository/credentials.ts';
 import { placeOf } from './repository/place.ts';
 import { keepReporting } from './repository/report.ts';
 
 /** `tidemark-node-agent`: carries out the backups that are planned for one node. */
 
-const options = parseOptions(process.argv.slice(2));
+const options = flagsOrExit('tidemark-node-agent', Options);
 const nodeName = options['node-name'];
 const log = pino({ level: options['log-level'], base: { node: nodeName } });
 using stop = stopOnSignals(30_000, log);

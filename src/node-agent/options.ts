@@ -1,16 +1,14 @@
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { CommonFlags } from '../kube/flags.ts';
 
 const Seconds = z.coerce.number().positive().max(86_400);
 const Count = z.coerce.number().int().positive().max(64);
 const ByteCount = z.coerce.number().int().positive();
 
 /** The command line of `tidemark-node-agent`. */
-export const Options = z.object({
+export const Options = CommonFlags.extend({
   'node-name': z.string().min(1).describe('Name of the Kubernetes node that this agent runs on.'),
-  namespace: z.string().default('tidemark-system').describe('Namespace of the agent itself, for its Lease.'),
-  kubeconfig: z.string().optional().describe('A kubeconfig; the service account of the pod when left out.'),
   'pods-dir': z
     .string()
     .default('/pods')
@@ -44,27 +42,8 @@ export const Options = z.object({
   'stall-seconds': Seconds.default(300).describe('A copy that makes no progress for so long is stopped.'),
   'answer-seconds': Seconds.default(60).describe('The same for the short looks into a repository.'),
   'probe-seconds': Seconds.default(60).describe('How often each repository is tried.'),
-  'health-port': z.coerce
-    .number()
-    .int()
-    .min(0)
-    .max(65_535)
-    .default(8081)
-    .describe('Port of /healthz and /readyz; 0 = any.'),
-  'log-level': z.enum(['debug', 'info', 'warn', 'error']).default('info').describe('What is logged.'),
 });
 export type Options = z.infer<typeof Options>;
-
-/**
- * Parses the command line.
- *
- * @throws ZodError or TypeError for flags that are wrong or missing.
- */
-export function parseOptions(args: readonly string[]): Options {
-  const names = Object.keys(Options.shape);
-  const options = Object.fromEntries(names.map((name) => [name, { type: 'string' as const }]));
-  return Options.parse(parseArgs({ args: [...args], options, strict: true }).values);
-}
 
 /** How a mover is started: the bundle beside ours, or the source when we run unbuilt. */
 export function moverCommand(): readonly string[] {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { parseOptions } from '../../src/controller/options.ts';
+import { Options } from '../../src/controller/options.ts';
+import { parseFlags } from '../../src/kube/flags.ts';
 
 describe('the command line', () => {
   test('has sensible values for what is left out', () => {
-    expect(parseOptions([])).toEqual({
+    expect(parseFlags(Options, [])).toEqual({
       namespace: 'tidemark-system',
       image: expect.stringMatching(/^ghcr\.io\/tidemark\/tidemark:\d+\.\d+\.\d+/),
       'health-port': 8081,
@@ -13,7 +14,7 @@ describe('the command line', () => {
 
   test('is read', () => {
     expect(
-      parseOptions([
+      parseFlags(Options, [
         '--kubeconfig',
         '/k',
         '--namespace=n',
@@ -38,6 +39,6 @@ describe('the command line', () => {
     ['--unknown=1'],
     ['stray'],
   ])('refuses %s', (flag) => {
-    expect(() => parseOptions([flag])).toThrow();
+    expect(() => parseFlags(Options, [flag])).toThrow();
   });
 });

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { parseOptions as controllerOptions } from '../../src/controller/options.ts';
-import { parseOptions as agentOptions } from '../../src/node-agent/options.ts';
+import { Options as ControllerOptions } from '../../src/controller/options.ts';
+import { parseFlags } from '../../src/kube/flags.ts';
+import { Options as AgentOptions } from '../../src/node-agent/options.ts';
 
 const deploy = join(import.meta.dirname, '../../deploy');
 
@@ -78,12 +79,14 @@ test("the node agent sees the kubelet's pods, and nothing else of the host", () 
 });
 
 test('the controller understands its flags', () => {
-  expect(controllerOptions(controller.containers[0].command.slice(2)).namespace).toBe('tidemark-system');
+  expect(parseFlags(ControllerOptions, controller.containers[0].command.slice(2)).namespace).toBe(
+    'tidemark-system',
+  );
 });
 
 test('the node agent understands its flags, and may write where it mounts', () => {
   const [container] = agent.containers;
-  const options = agentOptions(container.command.slice(2));
+  const options = parseFlags(AgentOptions, container.command.slice(2));
   expect(options['pods-dir']).toBe('/pods');
   const mounted = container.volumeMounts.map(({ mountPath }) => mountPath);
   expect(mounted.some((path) => options['mount-point'].startsWith(`${path}/`))).toBe(true);
