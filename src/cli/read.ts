@@ -26,12 +26,7 @@ export async function listIfAllowed<T extends KubeObject>(
   selection: Selection,
   signal: AbortSignal,
 ): Promise<readonly T[]> {
-  try {
-    return await kube.list(kind, selection, signal);
-  } catch (error) {
-    if (error instanceof NotFound || error instanceof Forbidden) return [];
-    throw error;
-  }
+  return (await ifAllowed(kube.list(kind, selection, signal))) ?? [];
 }
 
 /** Reads one object; undefined if it is not there, or if the user may not see it. */
@@ -41,12 +36,7 @@ export async function getIfVisible<T extends KubeObject>(
   ref: Ref,
   signal: AbortSignal,
 ): Promise<T | undefined> {
-  try {
-    return await kube.get(kind, ref, signal);
-  } catch (error) {
-    if (error instanceof NotFound || error instanceof Forbidden) return undefined;
-    throw error;
-  }
+  return await ifAllowed(kube.get(kind, ref, signal));
 }
 
 /** Reads a VMBackup that the user names. Throws KubeError whose message says where to look. */
@@ -76,6 +66,16 @@ export async function findRepository(
     if (!(cause instanceof NotFound)) throw cause;
     const message = `There is no VMBackupRepository '${name}': 'kubectl tidemark repo ls' lists them all.`;
     throw new KubeError('NotFound', message, { status: 404, cause });
+  }
+}
+
+/** The answer; undefined if there is no such thing, or if the user may not see it. */
+async function ifAllowed<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof NotFound || error instanceof Forbidden) return undefined;
+    throw error;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Cluster, ClusterChoice } from './cluster.ts';
 import { ExitCode, UsageError } from './exit-code.ts';
-import { painterFor, type Painter } from './screen/style.ts';
+import { type Painter, painterFor } from './screen/style.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The flags that every command takes. */

@@ -5,8 +5,8 @@ import {
   type Lease,
   leases,
   type PersistentVolumeClaim,
-  persistentVolumeClaims,
   type Pod,
+  persistentVolumeClaims,
   pods,
 } from '../crds/core.ts';
 import {
@@ -19,7 +19,7 @@ import { type VMBackup, vmBackups } from '../crds/vmbackup.ts';
 import { type VMBackupRepository, vmBackupRepositories } from '../crds/vmbackuprepository.ts';
 import { type VMBackupSchedule, vmBackupSchedules } from '../crds/vmbackupschedule.ts';
 import { type VMRestore, vmRestores } from '../crds/vmrestore.ts';
-import { type Agent, AGENT_LABEL, AGENT_LABEL_VALUE } from '../domain/agent-report.ts';
+import { AGENT_LABEL, AGENT_LABEL_VALUE, type Agent } from '../domain/agent-report.ts';
 import { MOVER_LABELS } from '../domain/job/mover-pod.ts';
 import { SCHEDULE_LABEL } from '../domain/labels.ts';
 import { isOver, standingOf } from '../domain/standing.ts';

@@ -1,6 +1,16 @@
 import { z } from 'zod';
 import { kindOf, ObjectMeta } from './api.ts';
 
+/** The conditions of an object that is not ours. */
+const CoreConditions = z.array(
+  z.object({
+    type: z.string(),
+    status: z.string(),
+    reason: z.string().optional(),
+    message: z.string().optional(),
+  }),
+);
+
 const ContainerState = z.object({
   waiting: z.object({ reason: z.string().optional(), message: z.string().optional() }).optional(),
   running: z.object({ startedAt: z.string().optional() }).optional(),
@@ -17,16 +27,7 @@ export const Pod = z.object({
       phase: z.string().optional(),
       reason: z.string().optional(),
       message: z.string().optional(),
-      conditions: z
-        .array(
-          z.object({
-            type: z.string(),
-            status: z.string(),
-            reason: z.string().optional(),
-            message: z.string().optional(),
-          }),
-        )
-        .optional(),
+      conditions: CoreConditions.optional(),
       containerStatuses: z.array(z.object({ name: z.string(), state: ContainerState.optional() })).optional(),
     })
     .optional(),
@@ -41,16 +42,7 @@ export const Job = z.object({
     .object({
       active: z.int().optional(),
       failed: z.int().optional(),
-      conditions: z
-        .array(
-          z.object({
-            type: z.string(),
-            status: z.string(),
-            reason: z.string().optional(),
-            message: z.string().optional(),
-          }),
-        )
-        .optional(),
+      conditions: CoreConditions.optional(),
     })
     .optional(),
 });

@@ -11,9 +11,9 @@ import {
   Reason,
   Time,
 } from './api.ts';
+import { BackupSettings } from './backup-settings.ts';
 import { Conditions } from './conditions.ts';
 import { RetentionSpec, RetentionStatus } from './retention.ts';
-import { BackupSettings } from './backup-settings.ts';
 
 const LabelSelector = z
   .object({

@@ -4,8 +4,8 @@ import {
   controllerRevisions,
   dataVolumes,
   instancetypeKinds,
-  whole,
   type WholeObject,
+  whole,
 } from '../crds/definitions.ts';
 import { virtualMachineInstances, virtualMachines } from '../crds/kubevirt.ts';
 import type { VmObjects } from '../domain/definitions/describe.ts';

@@ -1,7 +1,7 @@
 import type { Plan, VMBackup } from '../crds/vmbackup.ts';
 import { type NextStep, nextStep, waitingSince } from './attempt.ts';
-import { isPatient, type Obstacle, obstacleOf } from './gates.ts';
 import { executorFor, tellExecutor } from './executor.ts';
+import { isPatient, type Obstacle, obstacleOf } from './gates.ts';
 import { planAttempt } from './plan.ts';
 import type { Standing } from './standing.ts';
 import { clip, type Why } from './why.ts';

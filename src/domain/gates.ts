@@ -1,7 +1,7 @@
 import { admit } from './admission/admit.ts';
 import { QUEUED } from './admission/contender.ts';
-import { ANOTHER_RUNS, firstInLine } from './line.ts';
 import { notMountableByJobs } from './job/not-mountable.ts';
+import { ANOTHER_RUNS, firstInLine } from './line.ts';
 import { ordinal } from './ordinal.ts';
 import { chooseVolumes, unknownVolumes } from './volumes.ts';
 import type { Why } from './why.ts';

@@ -5,7 +5,7 @@ import { type Clock, systemClock } from './clock.ts';
 import { Unreadable } from './errors.ts';
 import { deepFreeze } from './freeze.ts';
 import { indexBy } from './index-by.ts';
-import { type Kind, keyOf, type KubeObject, type Ref } from './kind.ts';
+import { type Kind, type KubeObject, keyOf, type Ref } from './kind.ts';
 import { identify, parseObject } from './parse.ts';
 import { reflect } from './reflector.ts';
 

@@ -18,6 +18,11 @@ export const systemClock: Clock = {
   },
 };
 
+/** An instant, in milliseconds since the epoch, to the second in UTC: as Kubernetes writes a metav1.Time. */
+export function timestamp(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}
+
 /** Waits so many milliseconds. Rejects with the signal's reason when it aborts. */
 export function sleep(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,3 +1,5 @@
+import { timestamp } from './clock.ts';
+
 /** A `metav1.Condition`. */
 export interface Condition {
   readonly type: string;
@@ -40,7 +42,7 @@ export function conditionsFor(
 ): readonly Condition[] {
   const present = desired.filter(({ type, status }) => status === 'True' || !onlyWhileTrue.has(type));
   const all = present.some(({ type }) => type === 'Ready') ? present : [...present, derivedReady(present)];
-  const now = at.now.toISOString().replace(/\.\d+Z$/, 'Z');
+  const now = timestamp(at.now.getTime());
   return all
     .map(({ type, status, reason, message }) => {
       const before = previous.find((it) => it.type === type);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Kube } from './client.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Spacing } from './event-spacing.ts';
-import { type Kind, keyOf, type KubeObject, objectMeta } from './kind.ts';
+import { type Kind, type KubeObject, keyOf, objectMeta } from './kind.ts';
 import { microTime } from './lease.ts';
 
 /** Something that happened to an object, worth telling its owner. Make it with a named constructor; tell transitions only. */

@@ -1,6 +1,6 @@
 import type { Kube, ListPage, Page, Selection } from './client.ts';
 import { Conflict, Invalid, NotFound } from './errors.ts';
-import { type Kind, keyOf, type KubeObject } from './kind.ts';
+import { type Kind, type KubeObject, keyOf } from './kind.ts';
 import { readPages } from './pages.ts';
 import { parseObject } from './parse.ts';
 import { collectionPath, objectPath } from './path.ts';

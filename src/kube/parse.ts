@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { BadResponse, Unreadable } from './errors.ts';
-import { type Kind, keyOf, type KubeObject } from './kind.ts';
+import { type Kind, type KubeObject, keyOf } from './kind.ts';
 
 /** What identifies any object, readable or not. */
 export interface Identity {

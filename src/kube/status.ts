@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Kube } from './client.ts';
 import { Conflict } from './errors.ts';
-import { type Kind, keyOf, type KubeObject } from './kind.ts';
+import { type Kind, type KubeObject, keyOf } from './kind.ts';
 
 type WithStatus = KubeObject & { readonly status?: object | undefined };
 type StatusOf<T extends WithStatus> = NonNullable<T['status']>;

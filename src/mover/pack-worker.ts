@@ -1,6 +1,6 @@
 import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
-import { packCluster, PLAIN } from './pack/pack-cluster.ts';
+import { PLAIN, packCluster } from './pack/pack-cluster.ts';
 import type { FromThread, PackerStart, ToThread } from './pack/wire.ts';
 import { CLUSTER_BYTES } from './qcow2/layout.ts';
 

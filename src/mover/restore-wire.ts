@@ -1,6 +1,6 @@
-import type { Batch } from './restore-batches.ts';
 import { Fault, type Range } from './repository/faults.ts';
 import type { OpenImage } from './repository/proven-file.ts';
+import type { Batch } from './restore-batches.ts';
 import { TargetError } from './target-error.ts';
 
 /** What a thread is told when it starts. Descriptors belong to the process, so all threads use the same. */

@@ -1,5 +1,5 @@
-import type { VirtualMachineInstance } from '../crds/kubevirt.ts';
 import type { BackupSettings } from '../crds/backup-settings.ts';
+import type { VirtualMachineInstance } from '../crds/kubevirt.ts';
 import type { Execution } from '../crds/vmbackup.ts';
 import type { Kube } from '../kube/client.ts';
 

@@ -1,6 +1,6 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
-import { gaveWay } from '../../domain/gave-way.ts';
 import { tellExecutor } from '../../domain/executor.ts';
+import { gaveWay } from '../../domain/gave-way.ts';
 import { standingOf } from '../../domain/standing.ts';
 import { barOf } from '../screen/bar.ts';
 import type { Styled } from '../screen/style.ts';

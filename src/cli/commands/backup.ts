@@ -2,9 +2,9 @@ import { Command, Option } from '@commander-js/extra-typings';
 import { vmBackups } from '../../crds/vmbackup.ts';
 import { vmBackupRepositories } from '../../crds/vmbackuprepository.ts';
 import { vmBackupSchedules } from '../../crds/vmbackupschedule.ts';
-import { VM_LABEL, labelValue } from '../../domain/labels.ts';
-import { chooseRepository, nameByHand } from '../backup/wanted.ts';
+import { labelValue, VM_LABEL } from '../../domain/labels.ts';
 import { waitFor } from '../backup/wait.ts';
+import { chooseRepository, nameByHand } from '../backup/wanted.ts';
 import { listIfAllowed } from '../read.ts';
 import type { Session } from '../session.ts';
 

@@ -1,5 +1,5 @@
 import { Argument, Command } from '@commander-js/extra-typings';
-import { scripts, type Shell, shells } from '../complete/scripts.ts';
+import { type Shell, scripts, shells } from '../complete/scripts.ts';
 import type { Session } from '../session.ts';
 
 /** The scripts that let a shell complete our commands. */

@@ -1,9 +1,9 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import { humanSize, secondsOf, storedBytes } from '../../domain/columns.ts';
+import { tellExecutor } from '../../domain/executor.ts';
 import { gaveWay } from '../../domain/gave-way.ts';
 import { SCHEDULE_LABEL } from '../../domain/labels.ts';
-import { tellExecutor } from '../../domain/executor.ts';
 import { type Standing, standingOf } from '../../domain/standing.ts';
 import { ago } from '../screen/span.ts';
 import { dataSections } from './data.ts';

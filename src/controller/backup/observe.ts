@@ -1,6 +1,6 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
-import type { Agent } from '../../domain/agent-report.ts';
 import { type Contender, contenderOf } from '../../domain/admission/contender.ts';
+import type { Agent } from '../../domain/agent-report.ts';
 import { claimNameOf } from '../../domain/volumes.ts';
 import { volumesOf, type World } from '../../domain/world.ts';
 import { type Caches, within } from '../caches.ts';

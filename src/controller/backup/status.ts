@@ -2,8 +2,8 @@ import type { Phase, Plan, VMBackup, VMBackupStatus } from '../../crds/vmbackup.
 import { attemptRecords } from '../../domain/attempt-records.ts';
 import { humanSize, secondsOf, storedBytes } from '../../domain/columns.ts';
 import { type BackupDecision, waitingSinceAfter } from '../../domain/decide-backup.ts';
-import { type Outcome, outcomeOf } from '../../domain/outcome.ts';
 import { tellExecutor } from '../../domain/executor.ts';
+import { type Outcome, outcomeOf } from '../../domain/outcome.ts';
 import { clip } from '../../domain/why.ts';
 import { conditionsFor, type Desired } from '../../kube/conditions.ts';
 

@@ -1,9 +1,9 @@
 import { namespaces } from '../../crds/core.ts';
 import { type VMBackup, type VMBackupStatus, vmBackups } from '../../crds/vmbackup.ts';
 import {
-  decideDeletion,
   type DeletionDecision,
   type DeletionWorld,
+  decideDeletion,
   removesData,
 } from '../../domain/deletion/decide-deletion.ts';
 import { DATA_FINALIZER } from '../../domain/labels.ts';

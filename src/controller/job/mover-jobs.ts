@@ -1,7 +1,7 @@
 import type { ObjectMeta } from '../../crds/api.ts';
 import { events, type Job, jobs, type Pod } from '../../crds/core.ts';
 import { type JobStanding, jobStanding, waitingWarning } from '../../domain/job/job-standing.ts';
-import { moverJob, type MoverJob } from '../../domain/job/mover-pod.ts';
+import { type MoverJob, moverJob } from '../../domain/job/mover-pod.ts';
 import { clip, type Why } from '../../domain/why.ts';
 import type { Cache } from '../../kube/cache.ts';
 import type { Kube } from '../../kube/client.ts';

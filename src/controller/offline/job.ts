@@ -4,9 +4,9 @@ import type { Definitions } from '../../domain/definitions/describe.ts';
 import { BACKUP_LABEL } from '../../domain/executor.ts';
 import {
   diskPath,
+  type MoverJob,
   mountedDisk,
   mountedState,
-  type MoverJob,
   OVERLAYS_PATH,
   REPOSITORY_PATH,
 } from '../../domain/job/mover-pod.ts';

@@ -1,11 +1,11 @@
 import { type Execution, type Plan, type VMBackup, vmBackups } from '../../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
-import type { Why } from '../../domain/why.ts';
-import { BACKUP_LABEL } from '../../domain/executor.ts';
-import { describeVm, type VmObjects } from '../../domain/definitions/describe.ts';
 import { DefinitionMissing, readVmObjects } from '../../definitions/read.ts';
+import { describeVm, type VmObjects } from '../../domain/definitions/describe.ts';
+import { BACKUP_LABEL } from '../../domain/executor.ts';
 import { eventIn } from '../../domain/job/job-standing.ts';
 import { OfflineWord } from '../../domain/offline-order.ts';
+import type { Why } from '../../domain/why.ts';
 import { isStopped } from '../../domain/world.ts';
 import type { Kube } from '../../kube/client.ts';
 import type { Ref } from '../../kube/kind.ts';

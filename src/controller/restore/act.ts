@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { persistentVolumeClaims } from '../../crds/core.ts';
 import { virtualMachines } from '../../crds/kubevirt.ts';
 import type { VMRestore } from '../../crds/vmrestore.ts';
-import type { RestoreStep, RestoreWorld } from '../../domain/restore/step.ts';
 import { StoredVm } from '../../domain/restore/inspection.ts';
 import { checkJobName, forgetJobName } from '../../domain/restore/names.ts';
 import { newClaim } from '../../domain/restore/new-claim.ts';
 import { newVm } from '../../domain/restore/new-vm.ts';
+import type { RestoreStep, RestoreWorld } from '../../domain/restore/step.ts';
 import {
   isSwitched,
   type PatchStep,

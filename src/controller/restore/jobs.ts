@@ -1,9 +1,9 @@
 import { type PlannedClaim, type VMRestore, vmRestores } from '../../crds/vmrestore.ts';
 import {
   diskPath,
+  type MoverJob,
   mountedDisk,
   mountedState,
-  type MoverJob,
   OVERLAYS_PATH,
   REPOSITORY_PATH,
 } from '../../domain/job/mover-pod.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { VMRestore } from '../../crds/vmrestore.ts';
 import { eventIn } from '../../domain/job/job-standing.ts';
-import type { RestoreWorld } from '../../domain/restore/step.ts';
 import { Inspection } from '../../domain/restore/inspection.ts';
 import { checkJobName, RESTORE_LABEL } from '../../domain/restore/names.ts';
+import type { RestoreWorld } from '../../domain/restore/step.ts';
 import { clip } from '../../domain/why.ts';
 import type { Kube } from '../../kube/client.ts';
 import type { Ref } from '../../kube/kind.ts';

@@ -1,7 +1,7 @@
 import type { RestorePhase, VMRestore, VMRestoreStatus } from '../../crds/vmrestore.ts';
 import { humanSize } from '../../domain/columns.ts';
-import type { RestoreStep, RestoreWorld } from '../../domain/restore/step.ts';
 import { restoreProgress } from '../../domain/restore/progress.ts';
+import type { RestoreStep, RestoreWorld } from '../../domain/restore/step.ts';
 import { clip } from '../../domain/why.ts';
 import { conditionsFor, type Desired } from '../../kube/conditions.ts';
 

@@ -1,7 +1,7 @@
 import type { VMRestore } from '../../crds/vmrestore.ts';
 import { RESTORE_LABEL } from '../../domain/restore/names.ts';
 import type { Change } from '../../kube/change.ts';
-import { keyOf, type KubeObject } from '../../kube/kind.ts';
+import { type KubeObject, keyOf } from '../../kube/kind.ts';
 import { type Source, watching } from '../../kube/source.ts';
 import type { Caches } from '../caches.ts';
 

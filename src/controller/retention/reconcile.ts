@@ -3,6 +3,7 @@ import { humanSize } from '../../domain/columns.ts';
 import { labelValue, SCHEDULE_LABEL } from '../../domain/labels.ts';
 import { decideRetention, type RetentionWorld } from '../../domain/retention/decide-retention.ts';
 import type { Point } from '../../domain/retention/policy.ts';
+import { timestamp } from '../../kube/clock.ts';
 import type { Event } from '../../kube/events.ts';
 import { keyOf } from '../../kube/kind.ts';
 import { Again, Done, type Outcome } from '../../kube/outcome.ts';
@@ -41,7 +42,7 @@ export async function reconcileRetention(
   const removed = decision.apply
     ? await removeAll(caches, tools, schedule, decision.remove.slice(0, AT_ONCE), signal)
     : [];
-  const now = new Date(tools.clock.now()).toISOString().replace(/\.\d+Z$/, 'Z');
+  const now = timestamp(tools.clock.now());
   const last = removed.length > 0 ? now : schedule.status?.retention?.lastRemovalTime;
   const status = { retention: retentionStatus(decision, last) };
   await report(tools, caches.schedules, schedule, { status, events: removalEvents(removed) }, writer, signal);

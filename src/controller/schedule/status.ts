@@ -3,6 +3,7 @@ import type { ScheduledVm, VMBackupScheduleStatus } from '../../crds/vmbackupsch
 import { resumedAt, type ScheduleDecision, type ScheduleWorld } from '../../domain/schedule/decide-run.ts';
 import { isOver, standingOf } from '../../domain/standing.ts';
 import { clip, type Why } from '../../domain/why.ts';
+import { timestamp } from '../../kube/clock.ts';
 import { conditionsFor, type Desired } from '../../kube/conditions.ts';
 import { later } from './later.ts';
 import { firstVms, scheduledVms } from './vms.ts';
@@ -117,8 +118,4 @@ function lastSuccess({ schedule, children }: ScheduleWorld): string | undefined 
     return standing.kind === 'Succeeded' ? standing.execution.completedAt : undefined;
   });
   return [schedule.status?.lastSuccessfulTime, ...times].reduce(later, undefined);
-}
-
-function timestamp(milliseconds: number): string {
-  return new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -1,9 +1,9 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
-import { vmBackupRepositories, type VMBackupRepository } from '../../crds/vmbackuprepository.ts';
-import { backupId, vmDirectoryOf } from '../../domain/names.ts';
-import { decideDeletion, type DeleteWith } from '../../domain/deletion/decide-deletion.ts';
+import { type VMBackupRepository, vmBackupRepositories } from '../../crds/vmbackuprepository.ts';
+import { type DeleteWith, decideDeletion } from '../../domain/deletion/decide-deletion.ts';
 import { type MoverJob, REPOSITORY_OWNER, REPOSITORY_PATH } from '../../domain/job/mover-pod.ts';
 import { DATA_FINALIZER, REPOSITORY_LABEL } from '../../domain/labels.ts';
+import { backupId, vmDirectoryOf } from '../../domain/names.ts';
 import { isUnderWay, standingOf } from '../../domain/standing.ts';
 import { scrubShare, type Work } from '../../domain/upkeep/decide-upkeep.ts';
 import { comparePaths } from '../../domain/upkeep/path-order.ts';

@@ -24,8 +24,8 @@ import {
   doomedIn,
   scrubArgs,
   sweepArgs,
-  unverifiedIn,
   type UpkeepOptions,
+  unverifiedIn,
   upkeepJob,
   verifyArgs,
 } from './orders.ts';

@@ -1,7 +1,7 @@
 import { REPOSITORY_LABEL } from '../../domain/labels.ts';
 import { asksForVerification } from '../../domain/upkeep/verification.ts';
-import { keyOf, type KubeObject } from '../../kube/kind.ts';
 import type { Change } from '../../kube/change.ts';
+import { type KubeObject, keyOf } from '../../kube/kind.ts';
 import { type Source, watching } from '../../kube/source.ts';
 import type { Caches } from '../caches.ts';
 

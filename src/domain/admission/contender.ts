@@ -2,7 +2,7 @@ import type { VirtualMachineInstance } from '../../crds/kubevirt.ts';
 import type { VMBackup } from '../../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import type { Agent } from '../agent-report.ts';
-import { isOver, isUnderWay, standingOf, type Standing } from '../standing.ts';
+import { isOver, isUnderWay, type Standing, standingOf } from '../standing.ts';
 import { runningOn } from '../world.ts';
 
 /** Reason of a backup that waits for a slot on its node, in its repository or of its namespace. */

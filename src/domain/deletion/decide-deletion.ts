@@ -1,9 +1,9 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import type { VMRestore } from '../../crds/vmrestore.ts';
+import { notMountableByJobs } from '../job/not-mountable.ts';
 import { DATA_FINALIZER, DELETE_WITH_ANNOTATION } from '../labels.ts';
 import { isReadBy } from '../restore/reads.ts';
-import { notMountableByJobs } from '../job/not-mountable.ts';
 import { isUnderWay, standingOf } from '../standing.ts';
 import { clip, type Why } from '../why.ts';
 import { chainOf, descendantsOf } from './family.ts';

@@ -1,7 +1,7 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
-import { isUnderWay, standingOf } from '../standing.ts';
 import { vmDirectoryOf } from '../names.ts';
 import { parentsOf } from '../retention/points.ts';
+import { isUnderWay, standingOf } from '../standing.ts';
 
 /** The directory of a backup in the repository; undefined if it never got one. */
 export function pathOf({ status }: VMBackup): string | undefined {

@@ -1,6 +1,6 @@
 import type { VMRestore } from '../../crds/vmrestore.ts';
-import { fitName } from '../short-hash.ts';
 import { uid8 } from '../names.ts';
+import { fitName } from '../short-hash.ts';
 
 /** On everything that a VMRestore makes: its UID. What bears it is ours to finish, and to remove if it fails. */
 export const RESTORE_LABEL = 'backup.tidemark.dev/restore';

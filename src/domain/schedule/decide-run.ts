@@ -5,8 +5,8 @@ import type { Why } from '../why.ts';
 import { neverRuns, parseSchedule } from './cron.ts';
 import { type Due, type DueQuestion, dueSlot, spreadOf } from './due.ts';
 import { effectiveSchedule } from './effective.ts';
-import { manualRunId, slotRunId } from './run-name.ts';
 import { type OpenRun, type Run, stepOf } from './run.ts';
+import { manualRunId, slotRunId } from './run-name.ts';
 
 /** All that the decision on one schedule looks at. */
 export interface ScheduleWorld {

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Histogram, type Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Histogram, type Registry } from 'prom-client';
 import { type Family, registerFamilies } from './family.ts';
 import type { Meter, QueueDepth } from './meter.ts';
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Manifest } from '../../domain/manifest.ts';
-import { brief, type BriefBackup, type ListResult } from '../../domain/upkeep/brief.ts';
+import { type BriefBackup, brief, type ListResult } from '../../domain/upkeep/brief.ts';
 import { readArguments } from '../arguments.ts';
 import { ExitCode, UsageError } from '../errors.ts';
 import { type Found, findBackups } from '../repository/catalogue.ts';

@@ -4,7 +4,7 @@ import type { FileRecord, Manifest, VolumeRecord } from '../../domain/manifest.t
 import type { Pace } from '../pace.ts';
 import type { ProgressMeter } from '../report.ts';
 import { checkFiles, checkIsParent, readLink } from './chain.ts';
-import { compare, type Cursor, formatCursor, startWithin } from './cursor.ts';
+import { type Cursor, compare, formatCursor, startWithin } from './cursor.ts';
 import { Fault, lookFault } from './faults.ts';
 import { readManifest, sha256 } from './manifest-file.ts';
 import { verifyImage } from './verify-image.ts';

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { BackupSettings } from '../../crds/backup-settings.ts';
-import type { Plan, VMBackup } from '../../crds/vmbackup.ts';
 import type { VirtualMachineInstance } from '../../crds/kubevirt.ts';
+import type { Plan, VMBackup } from '../../crds/vmbackup.ts';
 import type { GuestLimits } from '../../domain/guest-first.ts';
 import type { Kube } from '../../kube/client.ts';
 import type { PodPaths } from '../launcher.ts';

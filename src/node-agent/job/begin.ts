@@ -8,8 +8,8 @@ import {
   decideDisks,
 } from '../../domain/disk-decision.ts';
 import { whileFrozen } from '../freeze.ts';
-import type { BackupDisk } from '../libvirt/backup-xml.ts';
 import { beginBackup } from '../libvirt/backup.ts';
+import type { BackupDisk } from '../libvirt/backup-xml.ts';
 import { readCheckpoint } from '../libvirt/checkpoint.ts';
 import { trackable } from '../libvirt/domain-xml.ts';
 import { ensureCheckpointAbsent } from '../libvirt/ensure-absent.ts';
@@ -17,8 +17,8 @@ import { readJobInfo } from '../libvirt/job.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
 import { NotYet } from './attempt-failed.ts';
 import { scratchName, socketName } from './names.ts';
-import { preflight } from './preflight.ts';
 import { observeParent, type PlannedDomainDisk, plannedDisks } from './observe-parent.ts';
+import { preflight } from './preflight.ts';
 
 /** How long to leave a VM alone that someone else works on, in milliseconds. */
 const BUSY_MS = 10_000;

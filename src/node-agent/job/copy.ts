@@ -1,10 +1,10 @@
 import { posix } from 'node:path';
-import { compressionOf } from '../../domain/compression.ts';
 import { type BackupJobAt, backupJobOf } from '../../domain/backup-job.ts';
+import { compressionOf } from '../../domain/compression.ts';
+import type { Definitions } from '../../domain/definitions/describe.ts';
 import type { BackupResult, ProgressEvent } from '../../domain/mover-report.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
 import type { AttemptFailed } from './attempt-failed.ts';
-import type { Definitions } from '../../domain/definitions/describe.ts';
 import { guardGuest, type Watch, type Wishes } from './guard.ts';
 import { socketName } from './names.ts';
 import { plannedDisks } from './observe-parent.ts';

@@ -1,6 +1,6 @@
+import { readVmObjects } from '../../definitions/read.ts';
 import { type Definitions, describeVm } from '../../domain/definitions/describe.ts';
 import { claimNameOf } from '../../domain/volumes.ts';
-import { readVmObjects } from '../../definitions/read.ts';
 import type { Attempt, RunningVm } from './attempt.ts';
 import { AttemptFailed } from './attempt-failed.ts';
 

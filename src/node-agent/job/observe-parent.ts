@@ -1,9 +1,9 @@
 import { posix } from 'node:path';
 import type { Plan } from '../../crds/vmbackup.ts';
 import type { ObservedDisk } from '../../domain/disk-decision.ts';
-import { parentData } from '../../domain/parent-data.ts';
 import type { InspectResult } from '../../domain/mover-report.ts';
-import { type BitmapState, adoptCheckpoint } from '../libvirt/bitmap.ts';
+import { parentData } from '../../domain/parent-data.ts';
+import { adoptCheckpoint, type BitmapState } from '../libvirt/bitmap.ts';
 import type { Domain } from '../libvirt/domain.ts';
 import { type DomainDisk, trackable } from '../libvirt/domain-xml.ts';
 import type { Virsh } from '../libvirt/virsh.ts';
