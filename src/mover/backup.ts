@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import {
   type FileRecord,
   FORMAT_VERSION,
@@ -82,6 +83,7 @@ export async function runBackup(
       files,
     };
     await writeManifest(incoming, manifest);
+    await proveParents(job, parents);
     throwIfAborted(signal);
     await commitIncoming(incoming, job.directory);
     return result(manifest, false);
@@ -149,6 +151,16 @@ async function parentOf(volume: VolumeJob, job: BackupJob): Promise<ParentLink |
     };
   } catch (error) {
     throw asParentError(error, volume.name);
+  }
+}
+
+/** A copy takes hours: what the child stands on must still be there, and be what it was, when it is committed. */
+async function proveParents(job: BackupJob, parents: ReadonlyMap<string, ParentLink | null>): Promise<void> {
+  for (const volume of job.volumes) {
+    if (isDeepStrictEqual(await parentOf(volume, job), parents.get(volume.name))) continue;
+    const error = new ParentError('ParentDataDamaged', `the parent of volume ${volume.name} was made anew`);
+    error.volume = volume.name;
+    throw error;
   }
 }
 

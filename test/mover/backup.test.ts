@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   existsSync,
   mkdirSync,
@@ -302,6 +302,33 @@ describe('a parent is taken only if all beneath it is there', () => {
       volumes: [{ name: 'vda', chainLength: 2, parentId: 'b0', reason: null }],
     });
     expect(dirname(directory)).toBe(vmDirectory());
+  });
+});
+
+describe('a parent that goes while its child is copied takes the child with it: nothing is committed on nothing', () => {
+  test.each<[string, string, (parent: string) => void]>([
+    ['removed by hand', 'ParentDataMissing', (parent) => rmSync(parent, { recursive: true })],
+    ['cut short', 'ParentDataDamaged', (parent) => truncateSync(join(parent, 'vda.qcow2'), 65_536)],
+    [
+      'made anew',
+      'ParentDataDamaged',
+      (parent) => {
+        const manifest = readFileSync(join(parent, 'manifest.json'), 'utf8').replace('uid-of-b0', 'anew');
+        const sum = createHash('sha256').update(manifest).digest('hex');
+        writeFileSync(join(parent, 'manifest.json'), manifest);
+        writeFileSync(join(parent, 'manifest.sha256'), `${sum}  manifest.json\n`);
+      },
+    ],
+  ])('%s', async (_, reason, spoil) => {
+    const { directory } = await backup(fullJob('b0'));
+    const meter = () => {
+      if (readdirSync(vmDirectory()).some((name) => name.startsWith('.incoming-b1')) && existsSync(directory))
+        spoil(directory);
+    };
+    const job = jobFor(root, 'b1', [incremental('b0')]);
+    const failure = await failureOf(backup(job, undefined, { ...quiet, meter }));
+    expect(failure).toMatchObject({ reason, exitCode: 6, volume: 'vda' });
+    expect(readdirSync(vmDirectory()).filter((name) => name.includes('b1'))).toEqual([]);
   });
 });
 

@@ -1,7 +1,7 @@
 import { namespaces } from '../../crds/core.ts';
 import type { CatalogueStatus } from '../../crds/upkeep.ts';
 import { type VMBackup, vmBackups } from '../../crds/vmbackup.ts';
-import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
+import { type VMBackupRepository, vmBackupRepositories } from '../../crds/vmbackuprepository.ts';
 import { SYNC_ANNOTATION } from '../../domain/labels.ts';
 import { uid8 } from '../../domain/names.ts';
 import type { BriefBackup, ListResult } from '../../domain/upkeep/brief.ts';
@@ -13,8 +13,9 @@ import {
   type KnownBackup,
   placeOf,
 } from '../../domain/upkeep/imported.ts';
+import { clip } from '../../domain/why.ts';
 import type { Kube } from '../../kube/client.ts';
-import { AlreadyExists, NotFound } from '../../kube/errors.ts';
+import { AlreadyExists, Forbidden, Invalid, NotFound } from '../../kube/errors.ts';
 import { type StatusWriter, writeStatus } from '../../kube/status.ts';
 import type { Caches } from '../caches.ts';
 import type { Tools } from '../report.ts';
@@ -56,17 +57,48 @@ export async function collectCatalogue(
     },
     before,
   );
-  for (const { object, backup } of toFill) await fill(kube, object, backup, signal);
-  for (const backup of toImport) await importBackup(kube, repository.metadata.name, backup, signal);
+  const refused: KnownBackup[] = [];
+  let whyRefused: string | undefined;
+  const unlessRefused = async (backup: KnownBackup, effect: () => Promise<void>): Promise<void> => {
+    try {
+      await effect();
+    } catch (error) {
+      // A name that no object can have, a quota, a policy: what cannot be imported keeps nothing else from it.
+      if (!(error instanceof Invalid || error instanceof Forbidden)) throw error;
+      refused.push(backup);
+      whyRefused ??= error.message;
+    }
+  };
+  for (const { object, backup } of toFill)
+    await unlessRefused(backup, () => fill(kube, object, backup, signal));
+  for (const backup of toImport)
+    await unlessRefused(backup, () => importBackup(kube, repository.metadata.name, backup, signal));
+  tellRefused(tools, repository, refused, whyRefused);
   const { next } = result;
   const trigger = next === null ? asked : before?.trigger;
   const lastTime = next === null ? new Date(clock.now()).toISOString() : before?.lastTime;
   return {
     ...counts,
+    imported: counts.imported - refused.filter((backup) => toImport.includes(backup)).length,
     ...(next !== null && { next }),
     ...(lastTime !== undefined && { lastTime }),
     ...(trigger !== undefined && { trigger }),
   };
+}
+
+/** Of what could not be imported the first is named: the others wait for the same thing, or the same person. */
+function tellRefused(
+  { recorder }: Tools,
+  repository: VMBackupRepository,
+  refused: readonly KnownBackup[],
+  why: string | undefined,
+): void {
+  const [first] = refused;
+  if (first === undefined) return;
+  const more = refused.length > 1 ? ` (and ${refused.length - 1} more)` : '';
+  const note = clip(`${first.path} cannot be imported${more}: ${why}`);
+  const event = { type: 'Warning', reason: 'ImportRefused', action: 'Import', note } as const;
+  recorder.record(vmBackupRepositories, repository, event);
 }
 
 /** Makes the object, then fills its status: until then its mark keeps everybody from taking a backup for it. */

@@ -32,6 +32,8 @@ export function scrubbed(
   const damaged = mergeDamage(known, from, result, at);
   const every = scrubEveryMs(spec.scrubEvery) ?? 30 * DAY_MS;
   const isBegin = from === undefined;
+  // A pass names all that is damaged, and the status holds some of them.
+  const unnamed = isBegin ? 0 : Math.max(0, (before?.damagedCount ?? 0) - known.length);
   const begun = isBegin ? now : Date.parse(before?.cycleStartedAt ?? at);
   const isWhole = result.cursor === null;
   const gaveWay = !isWhole && result.bytesRead < result.bytesLeft * share * 0.95;
@@ -49,7 +51,7 @@ export function scrubbed(
       ...(result.cursor !== null && { cursor: result.cursor }),
       ...(trigger !== undefined && { trigger }),
       passBytes: (isBegin ? 0 : (before?.passBytes ?? 0)) + result.bytesRead,
-      damagedCount: damaged.length + result.more,
+      damagedCount: damaged.length + unnamed,
       damaged: damaged.slice(0, DAMAGED_LIMIT),
     },
   };

@@ -1,9 +1,11 @@
 import { type VMBackup, vmBackups } from '../../crds/vmbackup.ts';
 import { humanSize } from '../../domain/columns.ts';
+import { REPOSITORY_PATH } from '../../domain/job/mover-pod.ts';
 import { DATA_FINALIZER } from '../../domain/labels.ts';
 import type { SweepResult } from '../../domain/upkeep/sweep.ts';
 import { clip } from '../../domain/why.ts';
 import { Conflict, NotFound } from '../../kube/errors.ts';
+import type { Event } from '../../kube/events.ts';
 import { removeFinalizer } from '../../kube/finalizers.ts';
 import { type StatusWriter, writeStatus } from '../../kube/status.ts';
 import type { Caches } from '../caches.ts';
@@ -47,6 +49,12 @@ export async function collectSweep(
       note: `Its data was not removed: ${message}.`,
     });
   }
+}
+
+/** What dead attempts left behind takes room: who owns the repository must know when it stays. */
+export function stuckEvents({ stuck }: SweepResult): readonly Event[] {
+  const note = clip(stuck.map((each) => each.replaceAll(`${REPOSITORY_PATH}/`, '')).join('; '));
+  return note === '' ? [] : [{ type: 'Warning', reason: 'LeftoverNotRemoved', action: 'Sweep', note }];
 }
 
 async function unlessGone(effect: () => Promise<unknown>): Promise<void> {

@@ -146,7 +146,10 @@ export function sweepArgs(
   clusterId: string,
 ): readonly string[] {
   const all = caches.backups.list(({ spec }) => spec.repository === repository.metadata.name);
-  const going = new Set(doomed.map(({ path }) => path));
+  const going = {
+    paths: new Set(doomed.map(({ path }) => path)),
+    uids: new Set(doomed.map(({ backup }) => backup.metadata.uid)),
+  };
   for (let count = Math.min(SWEPT_AT_ONCE, doomed.length); ; count--) {
     const order = JSON.stringify(sweepOrder(repository, all, doomed.slice(0, count), going, clusterId));
     if (order.length <= ORDER_CHARACTERS || count <= 1)
@@ -158,15 +161,19 @@ function sweepOrder(
   { spec }: VMBackupRepository,
   all: readonly VMBackup[],
   chosen: readonly Doomed[],
-  going: ReadonlySet<string>,
+  going: { readonly paths: ReadonlySet<string>; readonly uids: ReadonlySet<string> },
   clusterId: string,
 ): SweepOrder {
   // Where each goes alone there is nothing to be kept from going along.
   const together = chosen.filter(({ scope }) => scope !== 'Nothing');
   const directories = new Set(together.map(({ path }) => vmDirectoryOf(path)));
-  const keep = all.flatMap(({ status }) => {
+  const chosenPaths = new Set(chosen.map(({ path }) => path));
+  const keep = all.flatMap(({ metadata, status }) => {
     const path = status?.plan?.path ?? '';
-    return directories.has(vmDirectoryOf(path)) && !going.has(path) ? [path] : [];
+    const isBeside = directories.has(vmDirectoryOf(path)) && !going.paths.has(path);
+    // Two objects may stand for the same data: it goes with the last.
+    const isShared = chosenPaths.has(path) && !going.uids.has(metadata.uid);
+    return isBeside || isShared ? [path] : [];
   });
   const busy = all
     .filter((backup) => isUnderWay(standingOf(backup)))

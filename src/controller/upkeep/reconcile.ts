@@ -17,7 +17,7 @@ import { ensureJob, logOfJob, lookAtJob, removeJob } from '../job/mover-jobs.ts'
 import { report, type Tools } from '../report.ts';
 import { collectCatalogue } from './collect-catalogue.ts';
 import { scrubbed, tellDamage } from './collect-scrub.ts';
-import { collectSweep } from './collect-sweep.ts';
+import { collectSweep, stuckEvents } from './collect-sweep.ts';
 import { answer, readVerification } from './collect-verification.ts';
 import {
   catalogueArgs,
@@ -150,7 +150,8 @@ async function collect(
       if (!result.success) break;
       await collectSweep(caches, tools, repository.metadata.name, result.data, signal);
       const leftoversAt = new Date(now).toISOString();
-      return await end(context, repository, { upkeep: { run: 0, leftoversAt } });
+      const events = stuckEvents(result.data);
+      return await end(context, repository, { upkeep: { run: 0, leftoversAt } }, undefined, events);
     }
     case 'Catalogue': {
       const result = ListResult.safeParse(said);

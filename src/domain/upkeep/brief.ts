@@ -56,7 +56,7 @@ export function brief(path: string, manifest: Manifest): BriefBackup {
     ({ name, type, reason, parent, virtualSizeBytes, dataBytes, zeroBytes, image }) => ({
       name,
       type,
-      reason,
+      reason: reason.slice(0, 64),
       parent: parent?.id ?? null,
       sizeBytes: virtualSizeBytes,
       dataBytes,

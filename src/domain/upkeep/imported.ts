@@ -76,8 +76,9 @@ export function importedStatus({ path, backup }: KnownBackup): Pick<VMBackupStat
   };
 }
 
-/** Whether a VMBackup was made from this backup, or made it. */
+/** Whether a VMBackup was made from this backup, or made it. Who writes one himself gets nothing of another namespace. */
 export function isObjectOf({ metadata, spec }: VMBackup, { path, backup }: KnownBackup): boolean {
+  if (metadata.namespace !== placeOf(path).namespace) return false;
   if (spec.imported !== undefined) return spec.imported.path === path && spec.imported.uid === backup.uid;
   return metadata.uid === backup.uid;
 }

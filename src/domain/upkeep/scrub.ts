@@ -38,8 +38,6 @@ export const ScrubResult = z.object({
       message: z.string(),
     }),
   ),
-  /** Damaged backups beyond those that are listed. */
-  more: z.int().nonnegative(),
 });
 export type ScrubResult = z.infer<typeof ScrubResult>;
 

@@ -69,5 +69,7 @@ export const SweepResult = z.object({
   ),
   /** Directories that dead attempts and killed sweeps had left. */
   leftovers: z.int().nonnegative(),
+  /** Why some of them could not be removed. */
+  stuck: z.array(z.string()).default([]),
 });
 export type SweepResult = z.infer<typeof SweepResult>;

@@ -14,6 +14,8 @@ const options = {
   page: { type: 'string' },
   from: { type: 'string' },
 } as const;
+/** A page is handed on by a log, of which a node keeps some 10 MiB. */
+const PAGE_CHARACTERS = 2 * 1024 * 1024;
 const HEADINGS = ['PATH', 'VM', 'TYPE', 'WHY', 'CHAIN', 'CREATED', 'VOLUMES', 'STORED'] as const;
 
 /** Shows what a repository holds, without any cluster. */
@@ -40,14 +42,17 @@ async function listPage(
   if (!/^[1-9]\d{0,5}$/.test(page))
     throw new UsageError('UsageError', `--page must be a number, not "${page}"`);
   let backups = 0;
+  let characters = 0;
   let next: string | null = null;
   for await (const { path, manifest } of findBackups(root, from)) {
-    if (backups === Number(page)) {
+    if (backups === Number(page) || characters > PAGE_CHARACTERS) {
       next = path;
       break;
     }
+    const told = manifest instanceof Fault ? unreadable(path, manifest) : brief(path, manifest);
     backups += 1;
-    writeJson(world, manifest instanceof Fault ? unreadable(path, manifest) : brief(path, manifest));
+    characters += JSON.stringify(told).length;
+    writeJson(world, told);
   }
   const result: ListResult = { event: 'result', command: 'list', backups, next };
   writeJson(world, result);

@@ -52,9 +52,8 @@ function shareOf(share = '1'): number {
   throw new UsageError('UsageError', `--share must be more than 0 and at most 1, not "${share}"`);
 }
 
-function describe({ cursor, backups, bytesRead, bytesLeft, damaged, more }: ScrubResult): string {
+function describe({ cursor, backups, bytesRead, bytesLeft, damaged }: ScrubResult): string {
   const lines = damaged.map(({ path, message }) => `${path}: ${message}`);
-  if (more > 0) lines.push(`and ${more} more`);
   const read = `${backups} backups, ${formatBytes(bytesRead)} of ${formatBytes(bytesLeft)} read`;
   return [
     ...lines,

@@ -11,6 +11,9 @@ import type { World } from '../world.ts';
 const USAGE = 'sweep REPOSITORY --order JSON [--json]';
 const options = { order: { type: 'string' }, json: { type: 'boolean', default: false } } as const;
 
+/** The result must fit into the end of a log: so many leftovers that could not be removed are named. */
+const STUCK = 4;
+
 /**
  * Removes backups, leaf first, and refuses what others stand on. It ends well even when something could not be removed: what became
  * of each is in the result.
@@ -21,10 +24,16 @@ export async function run(args: readonly string[], world: World): Promise<ExitCo
   const order = parseOrder(required(values.order, 'order', USAGE));
   const backups = await sweep(root, order, world.abort.signal);
   const isBroken = backups.some(({ outcome }) => outcome === 'Failed');
-  const leftovers = isBroken
-    ? 0
+  const { removed, stuck } = isBroken
+    ? { removed: 0, stuck: [] }
     : await removeLeftovers(root, order, world.now().getTime(), world.abort.signal);
-  const result: SweepResult = { event: 'result', command: 'sweep', backups: [...backups], leftovers };
+  const result: SweepResult = {
+    event: 'result',
+    command: 'sweep',
+    backups: [...backups],
+    leftovers: removed,
+    stuck: stuck.slice(0, STUCK),
+  };
   writeResult(world, values.json, result, describe(result));
   return ExitCode.ok;
 }
@@ -42,9 +51,9 @@ function parseOrder(text: string): SweepOrder {
   throw new UsageError('OrderInvalid', `the order cannot be understood: ${issues.join('; ')}`);
 }
 
-function describe({ backups, leftovers }: SweepResult): string {
+function describe({ backups, leftovers, stuck }: SweepResult): string {
   const lines = backups.map(({ uid, outcome, bytes, message }) =>
     message === '' ? `${uid}: ${outcome}, ${formatBytes(bytes)}` : `${uid}: ${outcome}: ${message}`,
   );
-  return [...lines, `${leftovers} leftovers removed`].join('\n');
+  return [...lines, `${leftovers} leftovers removed`, ...stuck].join('\n');
 }

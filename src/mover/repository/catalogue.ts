@@ -1,9 +1,11 @@
+import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { Manifest } from '../../domain/manifest.ts';
-import { onTarget } from '../target-error.ts';
+import { BackupId, type Manifest } from '../../domain/manifest.ts';
+import { systemError } from '../errno.ts';
+import { targetError } from '../target-error.ts';
 import { compare } from './cursor.ts';
-import { Fault } from './faults.ts';
+import { Fault, lookFault } from './faults.ts';
 import { MANIFEST_FILE, readManifest } from './manifest-file.ts';
 
 /** A backup found in a repository: its manifest, or what is wrong with it. */
@@ -17,7 +19,8 @@ export interface Found {
 const MAX_DEPTH = 4;
 
 /**
- * Finds all backups below a directory, in the order of their paths, part by part. What begins with a dot is nobody's backup.
+ * Finds all backups below a directory, in the order of their paths, part by part. What bears a name that no backup has is passed over:
+ * hidden directories, `lost+found`, a NAS's `#recycle`. What may not be looked into is told in the place of what it holds.
  * @param from begin here, with this very path, which need not be there any more; what comes before costs nothing
  */
 export async function* findBackups(root: string, from?: string): AsyncGenerator<Found, void, void> {
@@ -30,18 +33,36 @@ async function* below(
   depth: number,
   [first, ...rest]: readonly string[],
 ): AsyncGenerator<Found, void, void> {
-  const entries = await onTarget('list', directory, () => readdir(directory, { withFileTypes: true }));
+  const entries = await entriesOf(directory, depth);
+  if (entries instanceof Fault) {
+    yield { path: relative(root, directory), manifest: entries };
+    return;
+  }
   const isBackup = entries.some(({ name }) => name === MANIFEST_FILE);
   if (isBackup || depth === MAX_DEPTH) {
     yield { path: relative(root, directory) || '.', manifest: await manifestOrFault(directory) };
     return;
   }
   const names = entries
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
+    .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
+    .filter((name) => BackupId.safeParse(name).success)
     .filter((name) => first === undefined || compare(name, first) >= 0);
   for (const name of names.sort()) {
     yield* below(root, join(directory, name), depth + 1, name === first ? rest : []);
+  }
+}
+
+/** Of a directory that went away since its name was read there are none. */
+async function entriesOf(directory: string, depth: number): Promise<readonly Dirent[] | Fault> {
+  try {
+    return await readdir(directory, { withFileTypes: true });
+  } catch (cause) {
+    const { code } = systemError(cause);
+    if (depth > 0 && code === 'ENOENT') return [];
+    const fault = depth > 0 && code === 'EACCES' ? lookFault(null, directory, cause) : undefined;
+    if (fault instanceof Fault) return fault;
+    throw targetError('list', directory, cause);
   }
 }
 

@@ -1,10 +1,11 @@
-import { open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Manifest, ParentLink, VolumeRecord } from '../../domain/manifest.ts';
 import { decodeHeader } from '../qcow2/header.ts';
 import { CLUSTER_BITS } from '../qcow2/layout.ts';
 import { Fault, lookFault } from './faults.ts';
 import { readManifest } from './manifest-file.ts';
+import { openPlain } from './plain-file.ts';
 import { sumsFileBytes } from './sums.ts';
 
 /** One volume in one backup: a link of its chain. */
@@ -102,8 +103,8 @@ async function checkSize(path: string, volume: string, bytes: number): Promise<v
 }
 
 async function readFirst(path: string, volume: string): Promise<Buffer> {
+  await using file = await openPlain(path, volume);
   try {
-    await using file = await open(path, 'r');
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(4096), position: 0 });
     return buffer.subarray(0, bytesRead);
   } catch (cause) {

@@ -1,4 +1,4 @@
-import { open, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Manifest } from '../../domain/manifest.ts';
 import { isMissing } from '../errno.ts';
@@ -6,6 +6,7 @@ import { decodeHeader } from '../qcow2/header.ts';
 import { onTarget } from '../target-error.ts';
 import { Fault } from './faults.ts';
 import { readManifest } from './manifest-file.ts';
+import { openPlain } from './plain-file.ts';
 
 /** A backup among the others of its VM, by what it stands on. */
 export interface Member {
@@ -92,7 +93,7 @@ async function parentsByHeaders(directory: string): Promise<readonly string[] | 
 /** Undefined if the header cannot be read. */
 async function backingOf(path: string): Promise<string | null | undefined> {
   try {
-    await using file = await open(path, 'r');
+    await using file = await openPlain(path, null);
     const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(4096), position: 0 });
     const header = decodeHeader(buffer.subarray(0, bytesRead));
     return typeof header === 'string' ? undefined : header.backingFile;

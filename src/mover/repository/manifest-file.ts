@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Manifest } from '../../domain/manifest.ts';
 import { writeDurably } from './durable.ts';
-import { Fault, lookFault } from './faults.ts';
+import { Fault } from './faults.ts';
+import { readPlain } from './plain-file.ts';
 
 export const MANIFEST_FILE = 'manifest.json';
 /** In the form of `sha256sum`, so that `sha256sum -c manifest.sha256` proves the manifest with no Tidemark. */
@@ -27,8 +27,8 @@ export async function writeManifest(directory: string, manifest: Manifest): Prom
  */
 export async function readManifest(directory: string): Promise<Manifest> {
   const path = join(directory, MANIFEST_FILE);
-  const content = await readSmall(path, MAX_MANIFEST_BYTES);
-  const sum = await readSmall(join(directory, MANIFEST_SUM_FILE), 4096);
+  const content = await readPlain(path, MAX_MANIFEST_BYTES);
+  const sum = await readPlain(join(directory, MANIFEST_SUM_FILE), 4096);
   if (sum.toString('latin1') !== `${sha256(content)}  ${MANIFEST_FILE}\n`) {
     throw new Fault('Damaged', null, path, `does not match ${MANIFEST_SUM_FILE}`);
   }
@@ -42,14 +42,4 @@ export async function readManifest(directory: string): Promise<Manifest> {
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new Fault('Damaged', null, path, `is not a manifest: ${issue?.path.join('.')}: ${issue?.message}`);
-}
-
-async function readSmall(path: string, limit: number): Promise<Buffer> {
-  try {
-    const { size } = await stat(path);
-    if (size > limit) throw new Fault('Damaged', null, path, `has ${size} bytes, which no such file has`);
-    return await readFile(path);
-  } catch (cause) {
-    throw lookFault(null, path, cause);
-  }
 }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { VolumeRecord } from '../../domain/manifest.ts';
 import { throwIfAborted } from '../errors.ts';
 import { Fault, lookFault } from './faults.ts';
+import { openPlain } from './plain-file.ts';
 import type { OpenImage } from './proven-file.ts';
 import { encodeSumsHeader, SUM_BLOCK_BYTES, SUMS_HEADER_BYTES } from './sums.ts';
 
@@ -20,8 +21,8 @@ export interface ImageFiles extends AsyncDisposable {
 export async function openImage(directory: string, record: VolumeRecord): Promise<ImageFiles> {
   const path = join(directory, record.image.file);
   const sumsPath = join(directory, record.sums.file);
-  const image = await openToRead(path, record.name);
-  const sums = await openToRead(sumsPath, record.name).catch(async (error: unknown) => {
+  const image = await openPlain(path, record.name);
+  const sums = await openPlain(sumsPath, record.name).catch(async (error: unknown) => {
     await image.close();
     throw error;
   });
@@ -70,10 +71,4 @@ export async function proveSums(
   if (hash.digest('hex') !== sums.sha256) {
     throw new Fault('Damaged', name, path, 'does not match the manifest');
   }
-}
-
-async function openToRead(path: string, volume: string): Promise<FileHandle> {
-  return await open(path, 'r').catch((cause: unknown) => {
-    throw lookFault(volume, path, cause);
-  });
 }

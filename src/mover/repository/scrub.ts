@@ -16,7 +16,7 @@ export interface ScrubOptions extends Pick<VerifyOptions, 'meter' | 'pace' | 'pa
 
 type Damaged = ScrubResult['damaged'][number];
 
-/** A result is handed on by the end of a log: so many damaged backups are named in it. */
+/** A result is handed on by the end of a log: so many damaged backups are named in it, and the slice ends there. */
 const NAMED = 8;
 /** After all volumes of a backup: their names are in lower case. */
 const PAST_ALL = '~';
@@ -39,8 +39,7 @@ export async function scrub(
     command: 'scrub',
     cursor: next && formatScrubCursor(next),
     ...{ backups, bytesRead, bytesLeft },
-    damaged: damaged.slice(0, NAMED),
-    more: Math.max(0, damaged.length - NAMED),
+    damaged,
   });
   let bytesRead = 0;
   for (const [index, found] of left.entries()) {
@@ -66,7 +65,7 @@ export async function scrub(
       );
     }
     const isLast = index === left.length - 1;
-    if (!isLast && (isTimeUp() || bytesRead >= budget)) {
+    if (!isLast && (isTimeUp() || bytesRead >= budget || damaged.length === NAMED)) {
       return told({ path: found.path, volume: PAST_ALL, offset: 0 }, index + 1, bytesRead);
     }
   }

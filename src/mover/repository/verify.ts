@@ -1,12 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { FileRecord, Manifest, VolumeRecord } from '../../domain/manifest.ts';
 import type { Pace } from '../pace.ts';
 import type { ProgressMeter } from '../report.ts';
 import { checkFiles, checkIsParent, readLink } from './chain.ts';
 import { type Cursor, compare, formatCursor, startWithin } from './cursor.ts';
-import { Fault, lookFault } from './faults.ts';
+import { Fault } from './faults.ts';
 import { readManifest, sha256 } from './manifest-file.ts';
+import { readPlain } from './plain-file.ts';
 import { verifyImage } from './verify-image.ts';
 
 export interface VerifyOptions {
@@ -112,9 +112,7 @@ async function verifyParentLink(directory: string, { name, parent }: VolumeRecor
 
 async function verifyFile(directory: string, { name, bytes, sha256: expected }: FileRecord): Promise<void> {
   const path = join(directory, name);
-  const content = await readFile(path).catch((cause: unknown) => {
-    throw lookFault(null, path, cause);
-  });
+  const content = await readPlain(path, bytes);
   if (content.length !== bytes || sha256(content) !== expected)
     throw new Fault('Damaged', null, path, 'is not what was written');
 }

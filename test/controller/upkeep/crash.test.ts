@@ -12,6 +12,7 @@ import {
   SYNC_ANNOTATION,
   VERIFY_ANNOTATION,
 } from '../../../src/domain/labels.ts';
+import { sha256 } from '../../../src/mover/repository/manifest-file.ts';
 import { temporaryDirectory } from '../../mover/support/backup-rig.ts';
 import { StoredChain } from '../../mover/support/stored-chain.ts';
 import { SmallCluster, type Stored } from './small-cluster.ts';
@@ -105,6 +106,14 @@ function damagedIn(cluster: SmallCluster): readonly string[] {
   return (status?.scrub?.damaged ?? []).map(({ path }) => path);
 }
 
+/** The manifest of the first names what no object can be called: someone wrote it who is no Tidemark. */
+function hostileName(_: SmallCluster, chain: StoredChain): void {
+  const path = join(chain.directories[0]!, 'manifest.json');
+  const manifest = readFileSync(path, 'utf8').replace('"name": "b000"', '"name": "../B 000"');
+  writeFileSync(path, manifest);
+  writeFileSync(path.replace('.json', '.sha256'), `${sha256(manifest)}  manifest.json\n`);
+}
+
 /** The first of the chain is deleted, together with the whole chain. */
 function wholeChain(cluster: SmallCluster): void {
   const [first] = putObjects(cluster);
@@ -162,6 +171,7 @@ function statusOf(name: string, position: number, parentPath: string | undefined
 
 describe.each([
   ['import', () => {}, { objects: 3, directories: ALL, damaged: [] }],
+  ['import beside what no object can be made of', hostileName, { objects: 2, directories: ALL, damaged: [] }],
   ['deletion of a whole chain', wholeChain, { objects: 0, directories: [], damaged: [] }],
   ['verification', damagedFull, { objects: 3, directories: ALL, damaged: [`${VM}/b000`] }],
 ] as const)('%s', async (_, prepare, expected) => {

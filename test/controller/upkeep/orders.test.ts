@@ -34,3 +34,12 @@ test('what takes others along is told all that stays beside it, as many at once 
   expect(backups.length).toBeGreaterThan(1);
   expect(keep).toHaveLength(backups.length * 199);
 });
+
+test('data that another VMBackup stands for, too, stays: it is not being deleted', () => {
+  const [original] = all;
+  const path = original?.status?.plan?.path ?? '';
+  const copy = goodBackup('copy', { uid: 'copy', plan: { path } });
+  const both = { backups: { list: () => [original, copy] } } as unknown as Caches;
+  const args = sweepArgs(both, repository(), [{ backup: copy, path, scope: 'Nothing' }], CLUSTER);
+  expect(SweepOrder.parse(JSON.parse(args[3] ?? '')).keep).toEqual([path]);
+});

@@ -6,7 +6,7 @@ import { vmRestores } from '../../../src/crds/vmrestore.ts';
 import type { Caches } from '../../../src/controller/caches.ts';
 import { REPOSITORY_PATH } from '../../../src/domain/job/mover-pod.ts';
 import type { JsonPatch, Kube, NewObject } from '../../../src/kube/client.ts';
-import { AlreadyExists, Conflict, NotFound } from '../../../src/kube/errors.ts';
+import { AlreadyExists, Conflict, Invalid, NotFound } from '../../../src/kube/errors.ts';
 import { type Kind, keyOf, type KubeObject, type Ref } from '../../../src/kube/kind.ts';
 import { runMover } from '../../../src/mover/run.ts';
 import { memoryWorld } from '../../mover/support/memory-world.ts';
@@ -52,6 +52,8 @@ export class SmallCluster {
     create: (kind: Kind, object: NewObject) =>
       this.#write(async () => {
         const at = key(kind, object.metadata);
+        if (!/^[a-z0-9.-]{1,253}$/.test(object.metadata.name))
+          throw new Invalid('Invalid', `${at}: metadata.name: Invalid value`);
         if (this.objects.has(at)) throw new AlreadyExists('AlreadyExists', `${at} is there.`);
         const uid = object.metadata.uid ?? `uid-${at}`;
         const made = asStored({ ...object, metadata: { ...object.metadata, uid } });

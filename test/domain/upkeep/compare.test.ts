@@ -146,6 +146,18 @@ describe('what is imported', () => {
   });
 });
 
+describe('an object that says it stands for a backup of another namespace', () => {
+  const victim = entry('a');
+  const claimed = imported(victim, 'a', false);
+  const thief = { ...claimed, metadata: { ...claimed.metadata, namespace: 'thieves', uid: 'thief' } };
+  test('gets nothing of it', () => {
+    expect(comparePage(page([victim], { objects: [thief] }), undefined).toFill).toEqual([]);
+  });
+  test('keeps it from nobody', () => {
+    expect(imports(page([victim], { objects: [thief] }))).toEqual([victim.path]);
+  });
+});
+
 describe('drift', () => {
   const unreadable: BriefBackup = {
     event: 'backup',

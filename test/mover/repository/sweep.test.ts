@@ -1,5 +1,7 @@
 import {
+  chmodSync,
   existsSync,
+  lutimesSync,
   mkdirSync,
   readdirSync,
   renameSync,
@@ -15,6 +17,7 @@ import { removeLeftovers } from '../../../src/mover/repository/leftovers.ts';
 import { sweep } from '../../../src/mover/repository/sweep.ts';
 import { walkChain } from '../../../src/mover/repository/chain.ts';
 import { temporaryDirectory } from '../support/backup-rig.ts';
+import { withoutPrivileges } from '../support/without-privileges.ts';
 import { StoredChain } from '../support/stored-chain.ts';
 
 const VM = 'c/shop/db-1';
@@ -231,16 +234,47 @@ describe('leftovers', () => {
     leave('.incoming-running-1', 30);
     leave('.snapshot', 30);
     await chain(1);
-    expect(await collect()).toBe(3);
+    expect(await collect()).toEqual({ removed: 3, stuck: [] });
     expect(names()).toEqual(['.incoming-running-1', '.incoming-young-1', '.snapshot', 'b000']);
   });
   test('one whose file still grows is young, however old the directory is', async () => {
     leave('.incoming-slow-1', 30);
     utimesSync(join(root, VM, '.incoming-slow-1', 'vda.qcow2'), new Date(NOW), new Date(NOW));
-    expect(await collect()).toBe(0);
+    expect(await collect()).toEqual({ removed: 0, stuck: [] });
+  });
+  test('what is no directory, or leads nowhere, stops nothing: the next one goes all the same', async () => {
+    leave('.incoming-dead-1', 3);
+    writeFileSync(join(root, VM, '.deleted-file'), 'x');
+    writeFileSync(join(root, VM, '.incoming-afile-1'), 'x');
+    symlinkSync('nowhere', join(root, VM, '.deleted-link'));
+    leave('.incoming-zombie-1', 3);
+    const link = join(root, VM, '.incoming-zombie-1', 'link');
+    symlinkSync('nowhere', link);
+    const then = new Date(NOW - 3 * HOUR);
+    lutimesSync(link, then, then);
+    utimesSync(join(root, VM, '.incoming-zombie-1'), then, then);
+    expect(await collect()).toEqual({ removed: 2, stuck: [] });
+    expect(names()).toEqual(['.deleted-file', '.deleted-link', '.incoming-afile-1']);
+  });
+  test('one that cannot be removed is told, and the others go', async () => {
+    for (const name of ['.deleted-a', '.deleted-b', '.incoming-dead-1']) leave(name, 3);
+    chmodSync(join(root, VM, '.deleted-a'), 0);
+    const { removed, stuck } = await withoutPrivileges(root, () => collect());
+    expect({ removed, stuck }).toEqual({
+      removed: 2,
+      stuck: [expect.stringContaining('.deleted-a: permission denied')],
+    });
+  });
+  test("one that its agent removes in that moment is nobody's failure", async () => {
+    for (let at = 0; at < 40; at++) leave(`.incoming-dead-${at}`, 3);
+    const swept = collect();
+    for (let at = 39; at >= 0; at--)
+      rmSync(join(root, VM, `.incoming-dead-${at}`), { recursive: true, force: true });
+    await swept;
+    expect(names()).toEqual([]);
   });
   test('those of another cluster are its own affair', async () => {
     leave('.incoming-dead-1', 30);
-    expect(await collect('other')).toBe(0);
+    expect(await collect('other')).toEqual({ removed: 0, stuck: [] });
   });
 });

@@ -1,4 +1,13 @@
-import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -137,6 +146,40 @@ describe('a fault names volume, file and range', () => {
       ),
     ).toEqual([`null ${path}: is missing`]);
   });
+});
+
+describe('what someone put in the place of a file is told, and neither read to its end nor waited for', () => {
+  test.each<[string, string, (path: string) => void]>([
+    ['a huge file', 'domain.xml', (path) => truncateSync(path, 1024 ** 4)],
+    ['a pipe that nobody writes to', 'domain.xml', pipe],
+    ['a pipe for a manifest', 'manifest.json', pipe],
+    ['a pipe for a sum', 'manifest.sha256', pipe],
+    ['a pipe for an image', 'vda.qcow2', pipe],
+    ['a pipe for sums', 'vda.sums', pipe],
+    ['a device without an end', 'domain.xml', (path) => replace(path, () => symlinkSync('/dev/zero', path))],
+  ])(
+    '%s',
+    async (_, file, put) => {
+      const path = at('b1', file);
+      const before = readFileSync(path);
+      try {
+        put(path);
+        const [first] = await verify('b1');
+        expect(first).toContain(file);
+      } finally {
+        replace(path, () => writeFileSync(path, before));
+      }
+    },
+    5_000,
+  );
+
+  function replace(path: string, make: () => void): void {
+    rmSync(path, { force: true });
+    make();
+  }
+  function pipe(path: string): void {
+    replace(path, () => execFileSync('mkfifo', [path]));
+  }
 });
 
 test('without the chain, only the parent itself is looked at, not its data', async () => {
