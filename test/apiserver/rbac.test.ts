@@ -113,6 +113,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   'tidemark-controller': [
     'get cdi.kubevirt.io datavolumes vms',
     'get apps controllerrevisions vms',
+    'create apps controllerrevisions vms',
+    'patch apps controllerrevisions vms',
+    'delete apps controllerrevisions vms',
     'get instancetype.kubevirt.io virtualmachineclusterpreferences *',
     'create backup.tidemark.dev vmbackups vms',
     'patch backup.tidemark.dev vmbackups vms',

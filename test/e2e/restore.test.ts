@@ -3,13 +3,22 @@ import { mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { VMRestore, type VMRestoreStatus } from '../../src/crds/vmrestore.ts';
+import type { ControlPlane } from '../support/control-plane/control-plane.ts';
 import { type Kubelet, startKubelet } from '../support/kubelet/kubelet.ts';
 import { STORAGE_CLASS } from '../support/kubelet/volumes.ts';
 import { MiB, run, type StandInVm, standInVm } from '../support/launcher/index.ts';
 import { type Installation, installTidemark, NAMESPACE, NODE } from '../support/tidemark/installation.ts';
+import { giveInstancetype, serveVmWebhook } from '../support/tidemark/instancetypes.ts';
 import { eventually } from '../support/tidemark/kubevirt.ts';
 import { backUpNow, type Point, takePoint } from '../support/tidemark/points.ts';
+
+const Reference = z.object({ name: z.string(), revisionName: z.string() });
+const Taken = z.object({
+  metadata: z.object({ uid: z.string() }),
+  spec: z.object({ instancetype: Reference, preference: Reference }),
+});
 
 /** One VM with a full and an incremental; each test restores it in another way. */
 describe('a restore by object', () => {
@@ -19,6 +28,7 @@ describe('a restore by object', () => {
   let vm: StandInVm;
   let full: Point;
   let incremental: Point;
+  let taken: Awaited<ReturnType<typeof giveInstancetype>>;
 
   beforeAll(async () => {
     tidemark = resources.use(await installTidemark());
@@ -30,7 +40,9 @@ describe('a restore by object', () => {
     ] as const;
     const { podsDir } = tidemark;
     vm = resources.use(await standInVm({ namespace: NAMESPACE, name: 'db', podsDir, disks }));
+    resources.use(await serveVmWebhook(cluster));
     await tidemark.kubevirt.define(vm);
+    taken = await giveInstancetype(tidemark, vm);
     await tidemark.kubevirt.start(vm, NODE);
     for (const { volume } of vm.disks) await vm.write(volume, { pattern: 0x41, offset: 0, length: 4 * MiB });
     full = await takePoint(tidemark, vm, () => backUpNow(tidemark, vm, 'full'));
@@ -76,6 +88,11 @@ describe('a restore by object', () => {
       .split('\n')
       .map((line) => line.replace('persistentvolumeclaim/', ''));
   }
+
+  const revisions = async (): Promise<readonly string[]> =>
+    (await tidemark.cluster.kubectl(['-n', NAMESPACE, 'get', 'controllerrevision', '-o', 'name']))
+      .trim()
+      .split('\n');
 
   /** The claim's device, or its disk.img, is what the volume held, and KubeVirt's QEMU may use it. */
   async function expectHeld(claim: string, point: Point, volume: string): Promise<void> {
@@ -132,7 +149,26 @@ describe('a restore by object', () => {
     };
     expect(JSON.stringify(spec.template.spec.domain)).not.toContain(vm.uuid);
     for (const volume of ['root', 'data']) await expectHeld(`db-2-${volume}`, full, volume);
+    await expectTaken(tidemark.cluster, NAMESPACE, 'db-2');
   });
+
+  /** The VM has the instancetype and preference that the original took, in revisions of its own that go when it goes. */
+  async function expectTaken({ kubectl }: ControlPlane, namespace: string, name: string): Promise<void> {
+    const get = async (kind: string, of: string): Promise<unknown> =>
+      JSON.parse(await kubectl(['-n', namespace, 'get', kind, of, '-o', 'json']));
+    const { metadata, spec } = Taken.parse(await get('virtualmachine', name));
+    expect([spec.instancetype.name, spec.preference.name]).toEqual(['large', 'linux']);
+    for (const [{ revisionName }, { metadata: was, data }] of [
+      [spec.instancetype, taken.large],
+      [spec.preference, taken.linux],
+    ] as const) {
+      expect(revisionName).not.toBe(was.name);
+      expect(await get('controllerrevision', revisionName)).toMatchObject({
+        metadata: { labels: was.labels, ownerReferences: [{ kind: 'VirtualMachine', uid: metadata.uid }] },
+        data,
+      });
+    }
+  }
 
   test('as a dry run writes the plan and changes nothing', async () => {
     const before = await claims();
@@ -140,7 +176,9 @@ describe('a restore by object', () => {
     const status = await ended('rehearsal');
     expect(status.conditions?.[0]).toMatchObject({ type: 'Ready', status: 'True', reason: 'DryRun' });
     expect(status.plan?.claims.map(({ claimName }) => claimName)).toEqual(['db-3-root', 'db-3-data']);
+    expect(status.plan).not.toHaveProperty('leftOut');
     expect(await claims()).toEqual(before);
+    expect((await revisions()).filter((name) => name.includes('db-3'))).toEqual([]);
   });
 
   test.each([
@@ -218,6 +256,9 @@ describe('a restore by object', () => {
     }
     expect(await ended('stubborn')).toMatchObject({ phase: 'Succeeded' });
     for (const volume of ['root', 'data']) await expectHeld(`db-5-${volume}`, incremental, volume);
+    await expectTaken(tidemark.cluster, NAMESPACE, 'db-5');
+    // Those of the original, of the VM beside it, and of this one: none is left of what was only asked for.
+    expect(await revisions()).toHaveLength(6);
     const jobs = await tidemark.cluster.kubectl(['-n', NAMESPACE, 'get', 'jobs', '-o', 'name']);
     expect(jobs).toBe('');
   });
@@ -259,7 +300,9 @@ describe('a restore by object', () => {
     const { cluster, directory, programs } = elsewhere;
     const exported = 'nas.example.com:/exports/tidemark';
     const nfs = { [exported]: tidemark.repository };
-    await using other = await startKubelet({ cluster, nodeName: NODE, directory, programs, nfs });
+    await using stack = new AsyncDisposableStack();
+    const other = stack.use(await startKubelet({ cluster, nodeName: NODE, directory, programs, nfs }));
+    stack.use(await serveVmWebhook(cluster));
     const namespace = 'revived';
     await cluster.kubectl(['create', 'namespace', namespace]);
     const path = full.backup.status?.plan?.path ?? '';
@@ -303,6 +346,7 @@ describe('a restore by object', () => {
       await run(['cmp', existsSync(device) ? device : image, full.held.get(volume)?.file ?? '']);
     }
     expect(JSON.stringify(await get('virtualmachine', 'db'))).toContain(vm.uuid);
+    await expectTaken(cluster, namespace, 'db');
   });
 
   test('in place stops the VM, turns it to the restored disks, keeps the old ones, and starts it again', async () => {
@@ -324,10 +368,12 @@ describe('a restore by object', () => {
       metadata: { annotations: Record<string, string> };
       spec: {
         runStrategy: string;
+        instancetype: object;
         template: { spec: { volumes: { name: string; persistentVolumeClaim: { claimName: string } }[] } };
       };
     };
     expect(turned.spec.runStrategy).toBe('Always');
+    expect(turned.spec.instancetype).toEqual({ name: 'large', revisionName: taken.large.metadata.name });
     expect(turned.metadata.annotations['backup.tidemark.dev/restored-at']).toBeDefined();
     for (const { name, persistentVolumeClaim } of turned.spec.template.spec.volumes)
       await expectHeld(persistentVolumeClaim.claimName, full, name);

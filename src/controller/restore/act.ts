@@ -1,8 +1,7 @@
-import { z } from 'zod';
 import { persistentVolumeClaims } from '../../crds/core.ts';
 import { virtualMachines } from '../../crds/kubevirt.ts';
 import type { VMRestore } from '../../crds/vmrestore.ts';
-import { StoredVm } from '../../domain/restore/inspection.ts';
+import type { StoredVm } from '../../domain/restore/inspection.ts';
 import { checkJobName, forgetJobName } from '../../domain/restore/names.ts';
 import { newClaim } from '../../domain/restore/new-claim.ts';
 import { newVm } from '../../domain/restore/new-vm.ts';
@@ -15,9 +14,11 @@ import {
 } from '../../domain/restore/switch-disks.ts';
 import type { Kube } from '../../kube/client.ts';
 import { AlreadyExists, NotFound } from '../../kube/errors.ts';
-import type { Kind, KubeObject } from '../../kube/kind.ts';
 import { ensureJob, removeJob } from '../job/mover-jobs.ts';
+import { ignoring } from './ignoring.ts';
 import { checkJob, forgetJob, verifyJob, writeJob } from './jobs.ts';
+import { makeRevisions, settleRevisions } from './revisions.ts';
+import { wholeVms } from './whole-vms.ts';
 
 /** What an effect needs besides the step. */
 export interface ActContext {
@@ -26,16 +27,6 @@ export interface ActContext {
   readonly image: string;
   readonly now: Date;
 }
-
-/** The whole VM, unparsed but for what is looked at. */
-const wholeVms: Kind<KubeObject & StoredVm> = { ...virtualMachines, parse: (raw) => WholeVm.parse(raw) };
-const WholeVm = StoredVm.extend({
-  metadata: z.looseObject({
-    ...StoredVm.shape.metadata.shape,
-    namespace: z.string().optional(),
-    resourceVersion: z.string().optional(),
-  }),
-});
 
 /** Carries a step out. Each begins or continues: done twice, it changes nothing the second time. */
 export async function actRestore(
@@ -73,14 +64,12 @@ export async function actRestore(
         await removeJob(kube, { namespace, name: forgetJobName(restore, claimName) }, signal);
       return;
     case 'MakeVm':
-      if (plan !== undefined)
-        await ignoring(AlreadyExists, () =>
-          kube.create(
-            virtualMachines,
-            newVm(restore, plan, step.inspection.definitions, now.toISOString()),
-            signal,
-          ),
-        );
+      if (plan !== undefined) {
+        const { definitions } = step.inspection;
+        await makeRevisions(kube, restore, definitions, signal);
+        const vm = newVm(restore, plan, definitions, now.toISOString());
+        await ignoring(AlreadyExists, () => kube.create(virtualMachines, vm, signal));
+      }
       return;
     case 'SwitchDisks':
       if (plan !== undefined)
@@ -96,6 +85,7 @@ export async function actRestore(
       const stands = step.claims.length > 0 && (await standsOnRestored(kube, restore, signal));
       for (const name of stands ? [] : step.claims)
         await kube.delete(persistentVolumeClaims, { namespace, name }, {}, signal);
+      await settleRevisions(kube, restore, signal);
       const { startVm } = step;
       if (startVm !== undefined)
         await ignoring(NotFound, () =>
@@ -104,6 +94,7 @@ export async function actRestore(
       return;
     }
     case 'Succeed':
+      await settleRevisions(kube, restore, signal);
       for (const name of jobs.keys()) await removeJob(kube, { namespace, name }, signal);
       return;
     case 'RecordPlan':
@@ -143,15 +134,4 @@ async function patchVm(
 ): Promise<void> {
   const operations = change(await kube.get(wholeVms, { namespace, name }, signal));
   if (operations.length > 0) await kube.patch(virtualMachines, { namespace, name }, operations, signal);
-}
-
-async function ignoring(
-  known: typeof AlreadyExists | typeof NotFound,
-  effect: () => Promise<unknown>,
-): Promise<void> {
-  try {
-    await effect();
-  } catch (error) {
-    if (!(error instanceof known)) throw error;
-  }
 }

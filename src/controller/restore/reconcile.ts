@@ -61,14 +61,15 @@ export async function reconcileRestore(
   const now = new Date(tools.clock.now());
   const world = await observeRestore(caches, kube, clusterId, restore, signal);
   const context = { kube, image, now };
-  const step = isDeleted ? leave(world) : await rehearse(world, decideRestore(world), context, signal);
   if (isDeleted) {
-    await actRestore(world, step, context, signal);
+    await actRestore(world, leave(world), context, signal);
     await removeFinalizer(kube, vmRestores, restore, RESTORE_FINALIZER, signal);
     return Done();
   }
+  const decided = decideRestore(world);
   // Before the first effect that would stay behind.
-  if (step.kind === 'RecordPlan') await addFinalizer(kube, vmRestores, restore, RESTORE_FINALIZER, signal);
+  if (decided.kind === 'RecordPlan') await addFinalizer(kube, vmRestores, restore, RESTORE_FINALIZER, signal);
+  const step = await rehearse(world, decided, context, signal);
   const done = await attempt(world, step, context, signal);
   const isNews = await record(caches, tools, world, done, signal);
   return outcomeOf(done, isNews);

@@ -39,6 +39,28 @@ export interface References {
   readonly configMaps: readonly string[];
 }
 
+/** The revisions that a VM stands on: in its spec, or, since KubeVirt 1.4, in its status alone. */
+export function revisionsOf(vm: unknown): RevisionNames {
+  const read = Referring.safeParse(vm);
+  return read.success ? revisionNames(read.data.spec, read.data.status) : {};
+}
+
+/** Names of ControllerRevisions. */
+export interface RevisionNames {
+  readonly instancetype?: string | undefined;
+  readonly preference?: string | undefined;
+}
+
+function revisionNames(
+  { instancetype, preference }: Partial<z.infer<typeof Referring>['spec']>,
+  status: z.infer<typeof Referring>['status'],
+): RevisionNames {
+  return {
+    instancetype: instancetype?.revisionName ?? status?.instancetypeRef?.controllerRevisionRef?.name,
+    preference: preference?.revisionName ?? status?.preferenceRef?.controllerRevisionRef?.name,
+  };
+}
+
 /** Finds what a VM refers to. A VM of a shape that is not understood refers to nothing. */
 export function referencesOf(vm: unknown): References {
   const read = Referring.safeParse(vm);
@@ -51,10 +73,7 @@ export function referencesOf(vm: unknown): References {
     ]),
     instancetype: taken(spec.instancetype, 'VirtualMachineClusterInstancetype'),
     preference: taken(spec.preference, 'VirtualMachineClusterPreference'),
-    controllerRevisions: sorted([
-      spec.instancetype?.revisionName ?? status?.instancetypeRef?.controllerRevisionRef?.name,
-      spec.preference?.revisionName ?? status?.preferenceRef?.controllerRevisionRef?.name,
-    ]),
+    controllerRevisions: sorted(Object.values(revisionNames(spec, status))),
     secrets: sorted(names.secrets),
     configMaps: sorted(names.configMaps),
   };

@@ -74,6 +74,13 @@ const Identity = z.object({
 
 const Stored = z.looseObject({ metadata: z.looseObject({ name: z.string() }) });
 
+const StoredRevision = z.looseObject({
+  metadata: z.looseObject({ name: z.string(), labels: z.record(z.string(), z.string()).optional() }),
+  data: z.unknown(),
+  revision: z.number().optional(),
+});
+export type StoredRevision = z.infer<typeof StoredRevision>;
+
 export const Definitions = z.object({
   virtualMachine: StoredVm,
   persistentVolumeClaims: z.array(StoredClaim).default([]),
@@ -81,7 +88,7 @@ export const Definitions = z.object({
   dataVolumes: z.array(Stored).optional(),
   instancetype: Stored.optional(),
   preference: Stored.optional(),
-  controllerRevisions: z.array(Stored).optional(),
+  controllerRevisions: z.array(StoredRevision).optional(),
   /** Names only: what is in them is not stored. */
   uses: z
     .object({

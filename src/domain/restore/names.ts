@@ -33,6 +33,12 @@ export function forgetJobName({ metadata }: VMRestore, claimName: string): strin
   return fitName(`${fitName(metadata.name, 30)}-${uid8(metadata.uid)}-forget-${claimName}`, NAME_LENGTH);
 }
 
+/** The ControllerRevision that a new VM has of its instancetype or preference. */
+export function revisionName({ metadata, spec }: VMRestore, what: 'instancetype' | 'preference'): string {
+  const vmName = fitName(spec.target.newVM?.name ?? '', 40);
+  return `${vmName}-${what}-${uid8(metadata.uid)}`;
+}
+
 export function restoreLabels({ metadata }: VMRestore): Readonly<Record<string, string>> {
   return { [RESTORE_LABEL]: metadata.uid };
 }

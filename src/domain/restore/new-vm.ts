@@ -1,7 +1,8 @@
 import type { RestorePlan, VMRestore } from '../../crds/vmrestore.ts';
 import { claimNameOf } from '../volumes.ts';
 import type { Definitions, StoredVm, StoredVolume } from './inspection.ts';
-import { RESTORED_AT_ANNOTATION, restoreLabels } from './names.ts';
+import { RESTORED_AT_ANNOTATION, restoreLabels, revisionName } from './names.ts';
+import { REVISED, storedRevision } from './revisions.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 type Domain = NonNullable<StoredVm['spec']['template']['spec']['domain']>;
@@ -19,9 +20,10 @@ const STALE_ANNOTATION =
 export function newVm(
   restore: VMRestore,
   plan: RestorePlan,
-  { virtualMachine, identity }: Definitions,
+  definitions: Definitions,
   now: string,
 ): { readonly metadata: { readonly name: string } & Json; readonly spec: Json } {
+  const { virtualMachine, identity } = definitions;
   const { metadata, spec } = virtualMachine;
   const keeps = restore.spec.target.newVM?.identity === 'Keep';
   const { running: _running, dataVolumeTemplates: _templates, template, ...rest } = spec;
@@ -43,8 +45,15 @@ export function newVm(
     },
     spec: {
       ...rest,
-      ...(rest.instancetype && { instancetype: withoutRevision(rest.instancetype) }),
-      ...(rest.preference && { preference: withoutRevision(rest.preference) }),
+      ...Object.fromEntries(
+        REVISED.flatMap((what) => {
+          const used = rest[what];
+          if (used === undefined) return [];
+          const { revisionName: _of, ...reference } = used;
+          const isStored = storedRevision(definitions, what) !== undefined;
+          return [[what, { ...reference, ...(isStored && { revisionName: revisionName(restore, what) }) }]];
+        }),
+      ),
       runStrategy: plan.runStrategy,
       template: {
         ...template,
@@ -100,9 +109,4 @@ function interfaceOf(
   if (identity === 'New') return nic;
   const kept = identity?.macAddresses?.[nic.name] ?? macAddress;
   return { ...nic, ...(kept !== undefined && { macAddress: kept }) };
-}
-
-/** The revision belonged to the VM that was: KubeVirt takes the instancetype or preference as it is today. */
-function withoutRevision(reference: Json): Json {
-  return Object.fromEntries(Object.entries(reference).filter(([key]) => key !== 'revisionName'));
 }

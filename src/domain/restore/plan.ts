@@ -5,8 +5,9 @@ import { parseQuantity } from '../quantity.ts';
 import { fitName } from '../short-hash.ts';
 import { claimNameOf } from '../volumes.ts';
 import { clip, type Why } from '../why.ts';
-import type { Inspection, StoredClaim, StoredVm } from './inspection.ts';
+import type { Definitions, Inspection, StoredClaim, StoredVm } from './inspection.ts';
 import { RESTORE_LABEL } from './names.ts';
+import { REVISED, storedRevision } from './revisions.ts';
 import type { RestoreSource } from './source.ts';
 
 /** All that a plan is made from. */
@@ -135,21 +136,21 @@ function leftOutOf(question: PlanQuestion): readonly string[] {
     ...(restore.spec.target.newVM === undefined
       ? []
       : dropped.map(({ name }) => `volume ${name}: not restored, so the new VM does not have it`)),
-    ...(restore.spec.target.newVM === undefined ? [] : revisionsOf(virtualMachine)),
+    ...(restore.spec.target.newVM === undefined ? [] : revisionsLost(inspection.definitions)),
     ...(hasPersistentState(virtualMachine) ? ['persistent TPM and EFI state: in no backup'] : []),
   ];
 }
 
-/** KubeVirt notes for each VM what its instancetype was when it was made: a new VM gets a note of its own. */
-function revisionsOf({ spec }: StoredVm): readonly string[] {
-  return [['instancetype', spec.instancetype] as const, ['preference', spec.preference] as const].flatMap(
-    ([what, used]) =>
-      used?.revisionName === undefined
-        ? []
-        : clip(
-            `${what} ${String(used['name'])}: taken as it is today; what it was stands in the backup`,
-            256,
-          ),
+/** A backup taken before KubeVirt had noted what the VM took, or from before Tidemark kept it. */
+function revisionsLost(definitions: Definitions): readonly string[] {
+  const { spec } = definitions.virtualMachine;
+  return REVISED.flatMap((what) =>
+    spec[what] === undefined || storedRevision(definitions, what) !== undefined
+      ? []
+      : clip(
+          `${what} ${String(spec[what]['name'])}: taken as it is today; what it was is not in the backup`,
+          256,
+        ),
   );
 }
 

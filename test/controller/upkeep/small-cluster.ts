@@ -19,7 +19,7 @@ export interface Stored {
 }
 
 /**
- * As much of an API server as the upkeep of a repository asks for, in memory. Its Jobs are the mover's own commands, run on a real
+ * As much of an API server as the upkeep of a repository and the end of a restore ask for, in memory. Its Jobs are the mover's own commands, run on a real
  * directory as soon as they are made. It can crash whoever writes: before a write has its effect, or after, when nobody hears of it.
  */
 export class SmallCluster {
@@ -33,9 +33,12 @@ export class SmallCluster {
   /** What the Jobs said, by name. */
   readonly #logs = new Map<string, string>();
 
-  constructor(root: string) {
+  constructor(root = '') {
     this.#root = root;
   }
+
+  /** What it says to who only asks: throws, if it would refuse. */
+  onRehearsal: (object: NewObject) => void = () => undefined;
 
   put(kind: Kind, object: Stored): void {
     this.objects.set(key(kind, object.metadata), this.#next(object));
@@ -61,6 +64,7 @@ export class SmallCluster {
         if (kind.plural === jobs.plural) await this.#run(made);
         return kind.parse(made);
       }),
+    rehearse: async (_: Kind, object: NewObject) => this.onRehearsal(object),
     delete: (kind: Kind, ref: Ref) =>
       this.#write(async () => {
         const at = key(kind, ref);

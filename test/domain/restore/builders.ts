@@ -126,6 +126,23 @@ export function inspection(
   };
 }
 
+/** What KubeVirt noted of the instancetype `large` and the preference `linux`: the one in the VM's spec, the other in its status. */
+export function withRevisions(): Inspection {
+  const found = inspection();
+  const { virtualMachine } = found.definitions;
+  const revision = (name: string, of: string) => ({
+    metadata: { name, labels: { 'instancetype.kubevirt.io/object-name': of, app: 'mesh' } },
+    data: { spec: { of } },
+    revision: 0,
+  });
+  Object.assign(virtualMachine.spec, { preference: { name: 'linux' } });
+  Object.assign(virtualMachine, {
+    status: { preferenceRef: { controllerRevisionRef: { name: 'db-linux-v1' } } },
+  });
+  const controllerRevisions = [revision('db-large-v1', 'large'), revision('db-linux-v1', 'linux')];
+  return { ...found, definitions: { ...found.definitions, controllerRevisions } };
+}
+
 export function existingClaim(name: string, restoreUid?: string): PersistentVolumeClaim {
   const labels = restoreUid === undefined ? {} : { [RESTORE_LABEL]: restoreUid };
   return { metadata: { name, namespace: 'shop', uid: `uid-of-${name}`, labels } };

@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { newVm } from '../../../src/domain/restore/new-vm.ts';
 import { planRestore } from '../../../src/domain/restore/plan.ts';
-import { inspection, newVM, restore, source, UID } from './builders.ts';
+import { inspection, newVM, restore, source, UID, withRevisions } from './builders.ts';
 
 const NOW = '2026-11-24T00:00:00Z';
 
-function made(identity: 'New' | 'Keep', spec: object = {}) {
+function made(identity: 'New' | 'Keep', spec: object = {}, found = inspection()) {
   const asked = restore({ newVM: { ...newVM.newVM, identity } }, spec);
-  const found = inspection();
   const plan = planRestore({ restore: asked, source, inspection: found, claims: new Map(), vm: undefined });
   if ('reason' in plan) throw new Error(plan.message);
   return newVm(asked, plan, found.definitions, NOW);
@@ -32,7 +31,15 @@ describe('the new VM', () => {
     expect(spec).not.toHaveProperty('running');
   });
 
-  test('takes its instancetype as it is today: the revision went with the old VM', () => {
+  test('takes instancetype and preference as they were, by revisions of its own', () => {
+    const { spec } = made('New', {}, withRevisions());
+    expect(spec).toMatchObject({
+      instancetype: { name: 'large', revisionName: 'db-2-instancetype-dddddddd' },
+      preference: { name: 'linux', revisionName: 'db-2-preference-dddddddd' },
+    });
+  });
+
+  test('takes its instancetype as it is today where the backup does not hold what it was', () => {
     expect(made('New').spec).toMatchObject({ instancetype: { name: 'large' } });
     expect(JSON.stringify(made('New').spec)).not.toContain('revisionName');
   });

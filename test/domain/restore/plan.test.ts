@@ -12,6 +12,7 @@ import {
   source,
   UID,
   vm,
+  withRevisions,
 } from './builders.ts';
 
 function ask(changes: Partial<PlanQuestion> = {}): PlanQuestion {
@@ -88,8 +89,12 @@ describe('a plan', () => {
     expect(plan.claims.map(({ volume }) => volume)).toEqual(['root']);
     expect(plan.leftOut).toEqual([
       'volume data: not restored, so the new VM does not have it',
-      'instancetype large: taken as it is today; what it was stands in the backup',
+      'instancetype large: taken as it is today; what it was is not in the backup',
     ]);
+  });
+
+  test('leaves out no instancetype or preference that the backup holds as it was', () => {
+    expect(planned({ inspection: withRevisions() })).not.toHaveProperty('leftOut');
   });
 
   test.each([
@@ -158,7 +163,7 @@ describe('nothing is touched', () => {
     expect(
       planned({ inspection: withTpm, restore: restore(newVM, { withoutPersistentState: true }) }).leftOut,
     ).toEqual([
-      'instancetype large: taken as it is today; what it was stands in the backup',
+      'instancetype large: taken as it is today; what it was is not in the backup',
       'persistent TPM and EFI state: in no backup',
     ]);
     expect(planned({ inspection: withTpm, restore: restore(claimsOnly) }).claims).toHaveLength(2);
