@@ -140,6 +140,11 @@ const ExecutedDisk = z.object({
   dataBytes: Bytes.optional().describe('Bytes of data read and kept.'),
   zeroBytes: Bytes.optional().describe('Bytes recorded as zero.'),
   storedBytes: Bytes.optional().describe('Size of the file in the repository.'),
+  parentPath: z
+    .string()
+    .max(1024)
+    .optional()
+    .describe('Directory of the backup that it stands on, if an earlier attempt had committed it.'),
 });
 export type ExecutedDisk = z.infer<typeof ExecutedDisk>;
 
@@ -182,6 +187,9 @@ export const Execution = z.object({
     .optional()
     .describe('How far the copy is.'),
   disks: z.array(ExecutedDisk).max(64).meta(listMap('volume')).optional().describe('Disk by disk.'),
+  chain: ChainPosition.optional().describe(
+    'The place in the chain that the manifest names, if an earlier attempt had committed the data: this attempt planned another one.',
+  ),
   completedAt: Time.optional().describe('When this attempt ended, well or badly.'),
   error: z
     .object({

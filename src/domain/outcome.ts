@@ -21,12 +21,17 @@ export function hasSucceeded(execution: Execution): boolean {
 }
 
 /**
- * What came of a plan that succeeded. When every disk got a full although an incremental was planned, the backup stands alone:
+ * What came of a plan that succeeded. What an earlier attempt had committed is what its manifest says. When every disk got a full although an incremental was planned, the backup stands alone:
  * it is a Full and begins its own chain. When only some did, it is still the planned link of the planned chain.
  * @param backupUid the UID of the VMBackup, which names a chain that begins with it
  */
 export function outcomeOf(plan: Plan, execution: Execution, backupUid: string): Outcome {
   const disks = execution.disks ?? [];
+  if (execution.chain !== undefined) {
+    const isIncremental = disks.some(({ type }) => type === 'Incremental');
+    const typeReason = disks[0]?.reason ?? plan.reason;
+    return { type: isIncremental ? 'Incremental' : 'Full', typeReason, chain: execution.chain };
+  }
   const allFull = disks.length > 0 && disks.every((disk) => disk.type === 'Full');
   if (plan.type === 'Incremental' && allFull) {
     const typeReason = execution.incrementalFallback?.reason ?? disks[0]?.reason ?? plan.reason;

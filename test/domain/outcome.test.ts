@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { humanSize, secondsOf, storedBytes } from '../../src/domain/columns.ts';
 import { hasSucceeded, outcomeOf } from '../../src/domain/outcome.ts';
 import { clip } from '../../src/domain/why.ts';
-import { execution, failure, plan } from './builders.ts';
+import { parentsOf } from '../../src/domain/retention/points.ts';
+import { backup, execution, failure, plan } from './builders.ts';
 
 const incremental = plan({
   type: 'Incremental',
@@ -19,6 +20,13 @@ const incrementalFallback = {
   reason: 'CheckpointLost',
   message: 'QEMU was killed.',
   disks: ['root', 'data'],
+};
+
+const committed = {
+  disks: [
+    { ...disk('root', 'Incremental', 'CommittedBefore'), parentPath: 'c/shop/db-1/parent' },
+    disk('data', 'Full', 'CommittedBefore'),
+  ],
 };
 
 describe('what came of a plan', () => {
@@ -53,8 +61,28 @@ describe('what came of a plan', () => {
       execution({ disks: [disk('root', 'Full', 'BitmapMissing'), disk('new', 'Full', 'DiskNew')] }),
       { type: 'Full', typeReason: 'BitmapMissing', chain: { id: 'me', position: 0 } },
     ],
+    [
+      'what an earlier attempt committed is what its manifest says, though a full was planned after it',
+      plan(),
+      execution({ ...committed, chain: { id: 'anchor', position: 2 } }),
+      { type: 'Incremental', typeReason: 'CommittedBefore', chain: { id: 'anchor', position: 2 } },
+    ],
+    [
+      'and though an incremental was planned after a full',
+      incremental,
+      execution({ disks: [disk('root', 'Full', 'CommittedBefore')], chain: { id: 'me', position: 0 } }),
+      { type: 'Full', typeReason: 'CommittedBefore', chain: { id: 'me', position: 0 } },
+    ],
   ] as const)('%s', (_, plan, execution, outcome) => {
     expect(outcomeOf(plan, execution, 'me')).toEqual(outcome);
+  });
+
+  test('what an earlier attempt committed stands on what its manifest names', () => {
+    const status = {
+      plan: plan(),
+      execution: execution({ ...committed, chain: { id: 'anchor', position: 2 } }),
+    };
+    expect(parentsOf(backup({ status }))).toEqual(['c/shop/db-1/parent']);
   });
 
   test.each([

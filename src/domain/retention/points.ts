@@ -45,9 +45,10 @@ export function pointsOf({ backups, repository, decides, isDamaged }: PointsQues
 
 /** The directories that the images of a backup stand on: of each disk, for a fallback makes single disks full. */
 export function parentsOf({ status }: VMBackup): readonly string[] {
-  const full = new Set(
-    (status?.execution?.disks ?? []).filter(({ type }) => type === 'Full').map(({ volume }) => volume),
-  );
+  const { chain, disks: executed = [] } = status?.execution ?? {};
+  // What an earlier attempt committed stands on what its manifest names, and not on what is planned by now.
+  if (chain !== undefined) return [...new Set(executed.flatMap(({ parentPath }) => parentPath ?? []))];
+  const full = new Set(executed.filter(({ type }) => type === 'Full').map(({ volume }) => volume));
   const paths = (status?.plan?.disks ?? [])
     .filter(({ volume }) => !full.has(volume))
     .flatMap(({ parentPath }) => (parentPath === undefined ? [] : [parentPath]));

@@ -1,3 +1,4 @@
+import { committedBefore } from '../../domain/committed-before.ts';
 import type { VolumeResult } from '../../domain/mover-report.ts';
 import type { Attempt } from './attempt.ts';
 
@@ -13,15 +14,15 @@ export async function committedVolumes(
   { mover, plan, backup, report }: Attempt,
   signal: AbortSignal,
 ): Promise<readonly VolumeResult[] | undefined> {
-  const { backup: found, usable, volumes } = await mover.inspect(plan.path, signal);
+  const inspected = await mover.inspect(plan.path, signal);
+  const { backup: found, usable, volumes } = inspected;
   if (found === null || found.uid !== backup.metadata.uid || !usable) return undefined;
   const { attempt, agent, startedAt, pointInTime, bitmapCreated, disks } = report.execution;
   const sameInstant = pointInTime === found.createdAt && (bitmapCreated ?? null) === found.bitmap;
   if (disks !== undefined && sameInstant) return volumes;
-  const reason = 'CommittedBefore';
   await report.replace({
-    ...{ attempt, agent, startedAt, pointInTime: found.createdAt },
-    disks: volumes.map(({ name, type }) => ({ volume: name, type, reason, tracked: false })),
+    ...{ attempt, agent, startedAt },
+    ...committedBefore(plan.path, inspected, () => false),
   });
   return volumes;
 }

@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import type { Execution } from '../../crds/vmbackup.ts';
 import { backupJobOf } from '../../domain/backup-job.ts';
+import { committedBefore } from '../../domain/committed-before.ts';
 import { compressionOf } from '../../domain/compression.ts';
 import { withCounts } from '../../domain/disk-counts.ts';
 import { asExecuted, decideDisks, type ObservedDisk } from '../../domain/disk-decision.ts';
@@ -38,7 +39,8 @@ export async function backUpOffline(
   const { plan, backup } = order;
   const disks = await readDisks(order);
   const earlier = await mover.inspect(plan.path, signal);
-  if (earlier.usable && earlier.backup?.uid === backup.uid) return adopt(begun, disks, earlier, now);
+  if (earlier.usable && earlier.backup?.uid === backup.uid)
+    return adopt(order, begun, { disks, earlier }, now);
   const observed = await observe(order, disks, mover, signal);
   const decision = decideDisks(plan, observed);
   const tracked = decision.disks.some((disk) => disk.tracked);
@@ -91,25 +93,21 @@ export async function backUpOffline(
  * is still there, on every disk that is tracked.
  */
 function adopt(
+  { plan }: OfflineOrder,
   begun: Execution,
-  disks: readonly OfflineDisk[],
-  earlier: InspectResult,
+  { disks, earlier }: { readonly disks: readonly OfflineDisk[]; readonly earlier: InspectResult },
   now: () => Date,
 ): Execution {
   const bitmap = earlier.backup?.bitmap ?? '';
   const isWhole = disks.every(({ overlay, bitmaps }) => overlay === null || bitmaps.get(bitmap) === 'usable');
   const trackable = new Set(disks.filter(({ overlay }) => overlay !== null).map(({ volume }) => volume));
   const isBase = isWhole && trackable.size > 0;
+  const told = committedBefore(plan.path, earlier, (volume) => isBase && trackable.has(volume));
   return {
     ...begun,
-    ...(earlier.backup && { pointInTime: earlier.backup.createdAt }),
+    ...told,
     ...(isBase && { bitmapCreated: bitmap }),
-    disks: withCounts(
-      earlier.volumes.map(({ name, type }) => ({
-        ...{ volume: name, type, reason: 'CommittedBefore', tracked: isBase && trackable.has(name) },
-      })),
-      earlier.volumes,
-    ),
+    disks: withCounts(told.disks ?? [], earlier.volumes),
     completedAt: now().toISOString(),
   };
 }
