@@ -1,3 +1,4 @@
+import type { ObjectMeta } from '../../crds/api.ts';
 import { namespaces } from '../../crds/core.ts';
 import { type VMBackup, type VMBackupStatus, vmBackups } from '../../crds/vmbackup.ts';
 import {
@@ -6,6 +7,7 @@ import {
   decideDeletion,
   removesData,
 } from '../../domain/deletion/decide-deletion.ts';
+import { BACKUP_LABEL } from '../../domain/executor.ts';
 import { DATA_FINALIZER } from '../../domain/labels.ts';
 import { conditionOf, conditionsFor, type Desired } from '../../kube/conditions.ts';
 import { NotFound } from '../../kube/errors.ts';
@@ -74,9 +76,11 @@ export async function observeDeletion(
   backup: VMBackup,
   signal: AbortSignal,
 ): Promise<DeletionWorld> {
-  const { namespace } = backup.metadata;
+  const { namespace, uid } = backup.metadata;
+  const isOfIt = ({ metadata }: { readonly metadata: ObjectMeta }) => metadata.labels?.[BACKUP_LABEL] === uid;
   return {
     backup,
+    hasJob: [...caches.jobs.list(isOfIt), ...caches.jobPods.list(isOfIt)].length > 0,
     siblings: caches.views.backupsOfVm(within(namespace, backup.spec.vmName)),
     restores: caches.restores.list(({ status }) => status?.completedAt === undefined),
     namespaceDeleted: await isDeleted(kube, namespace ?? '', signal),

@@ -18,6 +18,8 @@ export interface DeletionWorld {
   readonly siblings: readonly VMBackup[];
   /** VMRestores that are not over. */
   readonly restores: readonly VMRestore[];
+  /** Whether a Job, or a pod of one, still works on it: then what it commits may come after any sweep. */
+  readonly hasJob: boolean;
   /** Whether its namespace is being deleted, or gone. */
   readonly namespaceDeleted: boolean;
   readonly repository: VMBackupRepository | undefined;
@@ -45,9 +47,11 @@ export const SETTLE_MS = 5000;
 export const SWEEP_AGAIN_MS = 300_000;
 /** One that found others on it, which may be gone soon: after this long. */
 const DESCENDANTS_AGAIN_MS = 60_000;
-/** An agent that has not given up after this long is dead. */
-const AGENT_GRACE_MS = 600_000;
+/** An agent, or a node with a Job's pod, that has not given up after this long is dead. */
+const EXECUTOR_GRACE_MS = 600_000;
 const LOOK_AGAIN_MS = 60_000;
+/** Of what takes seconds. */
+const SOON_MS = SETTLE_MS;
 
 type Check = (world: DeletionWorld, now: number) => Why | undefined;
 
@@ -87,7 +91,7 @@ export function decideDeletion(world: DeletionWorld, now: number): DeletionDecis
   for (const check of whyWait) {
     const why = check(world, now);
     if (why === undefined) continue;
-    const afterMs = why.reason === 'Settling' ? SETTLE_MS : LOOK_AGAIN_MS;
+    const afterMs = /^(Settling|BackupRunning)$/.test(why.reason) ? SOON_MS : LOOK_AGAIN_MS;
     return { kind: 'Wait', why: { ...why, message: clip(why.message) }, afterMs };
   }
   const message = 'Its data is removed by the next sweep of the repository.';
@@ -153,9 +157,16 @@ function familyHeld(world: DeletionWorld): Why | undefined {
   return { reason: 'Held', message };
 }
 
-function backupRunning({ backup }: DeletionWorld, now: number): Why | undefined {
-  if (!isUnderWay(standingOf(backup)) || now - deletedAt(backup) > AGENT_GRACE_MS) return undefined;
-  return { reason: 'BackupRunning', message: 'The node agent ends the running backup first.' };
+/** An agent says itself when it has ended; a Job is over when it and its pods are gone. */
+function backupRunning({ backup, hasJob }: DeletionWorld, now: number): Why | undefined {
+  if (!isUnderWay(standingOf(backup)) || now - deletedAt(backup) > EXECUTOR_GRACE_MS) return undefined;
+  const { plan } = backup.status ?? {};
+  if (plan === undefined || (plan.job !== undefined && !hasJob)) return undefined;
+  const message =
+    plan.job === undefined
+      ? `The agent on node '${plan.nodeName}' ends the running backup first.`
+      : `Job '${plan.job}', which takes the backup, is being stopped first.`;
+  return { reason: 'BackupRunning', message };
 }
 
 /** A restore that lost its source half-way would be for nothing, and so may be the only good copy. */

@@ -51,6 +51,7 @@ function deletion(subject: VMBackup, changes: Partial<DeletionWorld> = {}): Dele
     backup: subject,
     siblings: [],
     restores: [],
+    hasJob: false,
     namespaceDeleted: false,
     repository: repository(),
     clusterId: 'c',
@@ -95,6 +96,32 @@ describe('the object goes and the data stays', () => {
   test('a repository that is away does not keep an object whose policy was set to Retain', () => {
     const let_go = link('a', { deleted: true, spec: { deletionPolicy: 'Retain', hold: true } });
     expect(summary(deletion(let_go, { repository: undefined }))).toBe('Release Retained');
+  });
+});
+
+/** The backup of a stopped VM, deleted so many seconds ago while its Job worked. */
+function runningJob(deletedSecondsAgo: number): VMBackup {
+  return backup({
+    deletedAt: ago(deletedSecondsAgo),
+    spec: { deletionPolicy: 'Delete' },
+    status: {
+      plan: plan({ nodeName: '', job: 'b-1' }),
+      execution: { attempt: 1, agent: 'b-1', startedAt: ago(90) },
+    },
+  });
+}
+
+describe('a running backup of a stopped VM', () => {
+  test('is over as soon as its Job and its pods are gone', () => {
+    const { why, ...decision } = decide(deletion(runningJob(60), { hasJob: true }));
+    expect(decision).toEqual({ kind: 'Wait', afterMs: 5000 });
+    expect(why.message).toBe("Job 'b-1', which takes the backup, is being stopped first.");
+    expect(summary(deletion(runningJob(60)))).toBe('Sweep WaitingForSweep');
+    expect(summary(deletion(runningJob(2)))).toBe('Wait Settling');
+  });
+
+  test('holds nobody up for ever when its node is dead', () => {
+    expect(summary(deletion(runningJob(601), { hasJob: true }))).toBe('Sweep WaitingForSweep');
   });
 });
 
@@ -148,6 +175,11 @@ describe('the object waits, and says for what', () => {
           status: { plan: plan(), execution: { attempt: 1, agent: 'n1', startedAt: ago(90) } },
         }),
       ),
+      'BackupRunning',
+    ],
+    [
+      'for the Job of a stopped VM to be stopped',
+      deletion(runningJob(60), { hasJob: true }),
       'BackupRunning',
     ],
     [
