@@ -140,6 +140,15 @@ export const UpkeepStatus = z.object({
     .optional()
     .describe('What the last Job did, or the one that runs does.'),
   backup: z.string().max(320).optional().describe('The VMBackup that the Job verifies, as namespace/name.'),
+  waiting: z
+    .object({
+      reason: Reason.describe('What for.'),
+      message: Message.describe('The same in a sentence.'),
+    })
+    .optional()
+    .describe(
+      'What the pod of the Job waits for, if it does not begin. After ten minutes the Job is given up.',
+    ),
   leftoversAt: Time.optional().describe('When what dead attempts left behind was last collected.'),
   failures: z.int().min(0).optional().describe('How many Jobs in a row failed.'),
   lastFailure: z

@@ -54,13 +54,13 @@ function messagesOf(name: string, status: Status): RepositorySummary['messages']
   const condition = (type: string) => status?.conditions?.find((each) => each.type === type);
   const [ready, space, health] = ['Ready', 'LowSpace', 'DataHealthy'].map(condition);
   const drift = driftOf(name, status);
-  const failure = status?.upkeep?.failures ? status.upkeep.lastFailure : undefined;
+  const upkeep = condition('UpkeepHealthy');
   return {
     ...(ready?.status !== 'True' && { NotReady: ready?.message ?? 'no node agent has looked at it yet.' }),
     ...(space?.status === 'True' && { LowSpace: space.message }),
     ...(health?.status === 'False' && { DataDamaged: health.message }),
     ...(drift !== undefined && { Drift: drift }),
-    ...(failure && { UpkeepFails: `its last Job failed (${failure.reason}): ${failure.message}` }),
+    ...(upkeep?.status === 'False' && { UpkeepFails: upkeep.message }),
   };
 }
 

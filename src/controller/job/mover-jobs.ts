@@ -35,7 +35,7 @@ export async function lookAtJob(
   if (job === undefined || standing.kind !== 'Waiting' || standing.why.reason !== 'PodPending')
     return standing;
   const warning = await warningOf(kube, pods[0]?.metadata ?? job.metadata, signal);
-  return warning === undefined ? standing : { kind: 'Waiting', why: warning };
+  return warning === undefined ? standing : { ...standing, why: warning };
 }
 
 /** All that a Job that has ended said; undefined if its pod is gone, and why if its node does not tell. */

@@ -24,7 +24,8 @@ export function repositoryStatus(
   const freeBytes = inSteps(readiness.freeBytes, capacityBytes);
   const condition = { type: 'Ready', status: ready ? 'True' : 'False', reason, message } as const;
   const lowSpace = lowSpaceOf(freeBytes ?? status?.freeBytes, capacityBytes ?? status?.capacityBytes, spec);
-  const told = [condition, lowSpace, healthOf(status?.scrub)].filter((each) => each !== undefined);
+  const rest = [lowSpace, healthOf(status?.scrub), upkeepOf(status?.upkeep)];
+  const told = [condition, ...rest].filter((each) => each !== undefined);
   return {
     observedGeneration: generation,
     conditions: [...conditionsFor(status?.conditions ?? [], told, { generation, now })],
@@ -53,6 +54,24 @@ function healthOf(scrub: VMBackupRepositoryStatus['scrub']): Desired | undefined
   const count = scrub.damagedCount === 1 ? '1 backup is' : `${scrub.damagedCount} backups are`;
   const message = `${count} damaged, ${first.path} among them: ${first.message}. Check the storage; status.scrub.damaged lists them. The next backup of each of these chains is a full.`;
   return { type: 'DataHealthy', status: 'False', reason: 'DataDamaged', message };
+}
+
+/** Whether the Jobs of a repository do their work; undefined before the first. */
+function upkeepOf(upkeep: VMBackupRepositoryStatus['upkeep']): Desired | undefined {
+  if (upkeep === undefined) return undefined;
+  const { waiting, failures, lastFailure, work = 'Upkeep' } = upkeep;
+  if (waiting !== undefined)
+    return upkeepIs('False', waiting.reason, `${work}: the Job does not begin: ${waiting.message}`);
+  if (failures && lastFailure !== undefined) {
+    const often = failures === 1 ? '' : ` (${failures} times in a row)`;
+    const next = 'It is tried again, after longer and longer, an hour at most.';
+    return upkeepIs('False', lastFailure.reason, `${work} failed${often}: ${lastFailure.message} ${next}`);
+  }
+  return upkeepIs('True', 'UpkeepRuns', 'The last Job did its work, or works.');
+}
+
+function upkeepIs(status: Desired['status'], reason: string, message: string): Desired {
+  return { type: 'UpkeepHealthy', status, reason, message };
 }
 
 function inSteps(freeBytes: number | undefined, capacityBytes: number | undefined): number | undefined {

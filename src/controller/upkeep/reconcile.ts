@@ -1,5 +1,6 @@
 import type { VMBackupRepository, VMBackupRepositoryStatus } from '../../crds/vmbackuprepository.ts';
 import { eventIn } from '../../domain/job/job-standing.ts';
+import { neverBegan, worthTelling } from '../../domain/job/start-deadline.ts';
 import { SCRUB_ANNOTATION } from '../../domain/labels.ts';
 import { shortHash } from '../../domain/short-hash.ts';
 import { BriefBackup, ListResult } from '../../domain/upkeep/brief.ts';
@@ -98,8 +99,18 @@ async function goOn(
       await ensureJob(tools.kube, upkeepJob(repository, work, name, args, options), signal);
       return Again(LOOK_AGAIN_MS);
     }
-    case 'Waiting':
+    case 'Waiting': {
+      const now = tools.clock.now();
+      const why = neverBegan(name, standing, now);
+      if (why === undefined) {
+        await tellWaiting(context, repository, worthTelling(standing, now));
+        return Again(LOOK_AGAIN_MS);
+      }
+      await end(context, repository, {}, why);
+      break;
+    }
     case 'Running':
+      await tellWaiting(context, repository, undefined);
       return Again(LOOK_AGAIN_MS);
     case 'Failed':
       if (work === 'Verify') await collect(context, repository, name, work, standing.why);
@@ -184,6 +195,18 @@ async function collect(
   await end(context, repository, {}, { reason: 'ResultMissing', message });
 }
 
+/** Records what the pod of the Job waits for. The event comes once; which reason is the newest changes often. */
+async function tellWaiting(context: Context, repository: VMBackupRepository, why: Why | undefined) {
+  const { waiting: before, ...upkeep } = repository.status?.upkeep ?? { run: 0 };
+  if (before === undefined && why === undefined) return;
+  const event: Event | undefined = why && {
+    ...{ type: 'Warning', reason: why.reason, action: upkeep.work ?? 'Upkeep' },
+    note: `The Job for ${upkeep.work ?? 'the upkeep'} of the repository does not begin: ${why.message}`,
+  };
+  const told = { ...upkeep, ...(why && { waiting: why }) };
+  await tell(context, repository, { upkeep: told }, before === undefined && event ? [event] : []);
+}
+
 /** Records that no Job runs any more, and what came of it. */
 async function end(
   context: Context,
@@ -195,6 +218,7 @@ async function end(
   const {
     job: _,
     backup: __,
+    waiting: ___,
     lastFailure,
     failures = 0,
     ...upkeep

@@ -7,7 +7,12 @@ export type JobStanding =
   /** No such Job. */
   | { readonly kind: 'Absent' }
   /** Its pod has not begun. */
-  | { readonly kind: 'Waiting'; readonly why: Why }
+  | {
+      readonly kind: 'Waiting';
+      readonly why: Why;
+      /** When the pod that does not begin was made, or the Job that gets none; left out between two pods. RFC 3339. */
+      readonly since?: string | undefined;
+    }
   | {
       readonly kind: 'Running';
       readonly progress: ProgressEvent | undefined;
@@ -53,7 +58,8 @@ export function jobStanding({ job, pods, lastLine }: ObservedJob): JobStanding {
   }
   if (containerOf(pod)?.running !== undefined)
     return { kind: 'Running', progress: progressOf(lastLine), lastLine };
-  return { kind: 'Waiting', why: waitingFor(job, pod) };
+  const since = (pod ?? job).metadata.creationTimestamp;
+  return { kind: 'Waiting', why: waitingFor(job, pod), since };
 }
 
 /** The line of a mover's log that is a JSON object of this event; undefined if there is none. */

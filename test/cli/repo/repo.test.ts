@@ -16,6 +16,8 @@ const catalogue: CatalogueStatus = {
   ...{ dataWithoutObject: 0, objectsWithoutData: 0, unreadable: 0, otherClusters: 0 },
 };
 
+const unhealthy = { type: 'UpkeepHealthy', status: 'False', lastTransitionTime: ago(9) } as const;
+
 function standing(changes: Partial<VMBackupRepositoryStatus>, ready = true) {
   const message = ready ? 'fine' : 'the server does not answer.';
   const condition = { ...repository().status!.conditions![0]!, type: 'Ready', message };
@@ -49,8 +51,13 @@ describe('repo ls', () => {
     ],
     [
       'UpkeepFails',
-      standing({ upkeep: { run: 1, failures: 2, lastFailure: { at: ago(9), reason: 'X', message: 'Y.' } } }),
-      'nas: its last Job failed (X): Y.',
+      standing({
+        conditions: [
+          ...(standing({}).status.conditions ?? []),
+          { ...unhealthy, reason: 'FailedMount', message: 'Scrub: the Job does not begin: no such export' },
+        ],
+      }),
+      'nas: Scrub: the Job does not begin: no such export',
     ],
   ])('%s is told in words', (need, seen, words) => {
     const summary = summaryOf(seen);

@@ -28,6 +28,8 @@ export class SmallCluster {
   writes = 0;
   /** The write that crashes the writer, once. */
   crash: { readonly at: number; readonly when: 'before' | 'after' } | undefined;
+  /** Why the pods of Jobs that are made now never begin. */
+  stuck: { readonly reason: string; readonly message: string } | undefined;
   readonly #root: string;
   #version = 0;
   /** What the Jobs said, by name. */
@@ -99,7 +101,12 @@ export class SmallCluster {
     repositories: this.#cache(vmBackupRepositories),
     restores: this.#cache(vmRestores),
     jobs: this.#cache(jobs),
-    jobPods: { list: (where: (pod: Pod) => boolean) => this.list(jobs).map(podOf).filter(where) },
+    jobPods: {
+      list: (where: (pod: Pod) => boolean) =>
+        this.list(jobs)
+          .map((job) => podOf(job, this.stuck))
+          .filter(where),
+    },
     views: { backupsOfVm: () => this.list(vmBackups).map((each) => vmBackups.parse(each)) },
   } as unknown as Caches;
 
@@ -134,6 +141,8 @@ export class SmallCluster {
   }
 
   async #run(job: Stored): Promise<void> {
+    job.metadata['creationTimestamp'] = '2026-11-23T18:00:00Z';
+    if (this.stuck !== undefined) return;
     const [container] = (job.spec as { template: { spec: { containers: { args: string[] }[] } } }).template
       .spec.containers;
     const { world, output } = memoryWorld();
@@ -143,15 +152,18 @@ export class SmallCluster {
     );
     this.#logs.set(job.metadata.name, output().replaceAll(this.#root, REPOSITORY_PATH));
     const type = code === 0 ? 'Complete' : 'Failed';
-    job.metadata['creationTimestamp'] = '2026-11-23T18:00:00Z';
     job.status = { conditions: [{ type, status: 'True' }] };
   }
 }
 
-/** The pod of a Job that has ended. */
-function podOf({ metadata }: Stored): Pod {
+/** The pod of a Job that has ended, or of one that does not begin. */
+function podOf({ metadata }: Stored, stuck: SmallCluster['stuck']): Pod {
   const labels = { 'batch.kubernetes.io/job-name': metadata.name };
-  return { metadata: { ...metadata, labels }, status: { phase: 'Succeeded' } } as unknown as Pod;
+  const status =
+    stuck === undefined
+      ? { phase: 'Succeeded' }
+      : { phase: 'Pending', containerStatuses: [{ name: 'mover', state: { waiting: stuck } }] };
+  return { metadata: { ...metadata, labels }, status } as unknown as Pod;
 }
 
 function key({ plural }: Kind, ref: Ref): string {
