@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { KindOf } from '../../src/crds/api.ts';
 import { VMBackup, vmBackups } from '../../src/crds/vmbackup.ts';
+import { VMBackupListing, vmBackupListings } from '../../src/crds/vmbackuplisting.ts';
 import { VMBackupRepository, vmBackupRepositories } from '../../src/crds/vmbackuprepository.ts';
 import { VMBackupSchedule, vmBackupSchedules } from '../../src/crds/vmbackupschedule.ts';
 import { VMRestore, vmRestores } from '../../src/crds/vmrestore.ts';
@@ -129,5 +130,24 @@ const repository: KindPage = {
   ],
 };
 
+const listing: KindPage = {
+  names: vmBackupListings,
+  schema: VMBackupListing,
+  shortName: 'tmbl',
+  description:
+    'A question: which backups has this namespace in a repository, with or without a VMBackup? Answered once, and removed an hour later.',
+  samples: ['listing.yaml'],
+  selectableFields: [],
+  columns: [
+    { name: 'Repository', type: 'string', jsonPath: '.spec.repository' },
+    { name: 'VM', type: 'string', jsonPath: '.spec.vmName' },
+    READY,
+    REASON,
+    { name: 'Backups', type: 'integer', jsonPath: '.status.count' },
+    AGE,
+    MESSAGE,
+  ],
+};
+
 /** Every kind of the API, in the order of the reference. */
-export const kinds: readonly KindPage[] = [repository, backup, schedule, restore];
+export const kinds: readonly KindPage[] = [repository, backup, schedule, restore, listing];

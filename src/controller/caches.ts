@@ -16,6 +16,7 @@ import {
   virtualMachines,
 } from '../crds/kubevirt.ts';
 import { type VMBackup, vmBackups } from '../crds/vmbackup.ts';
+import { type VMBackupListing, vmBackupListings } from '../crds/vmbackuplisting.ts';
 import { type VMBackupRepository, vmBackupRepositories } from '../crds/vmbackuprepository.ts';
 import { type VMBackupSchedule, vmBackupSchedules } from '../crds/vmbackupschedule.ts';
 import { type VMRestore, vmRestores } from '../crds/vmrestore.ts';
@@ -35,6 +36,7 @@ export interface Caches {
   readonly schedules: Cache<VMBackupSchedule>;
   readonly repositories: Cache<VMBackupRepository>;
   readonly restores: Cache<VMRestore>;
+  readonly listings: Cache<VMBackupListing>;
   readonly vms: Cache<VirtualMachine>;
   readonly vmis: Cache<VirtualMachineInstance>;
   readonly claims: Cache<PersistentVolumeClaim>;
@@ -85,6 +87,7 @@ export function startCaches(kube: Kube, namespace: string, log: Logger, signal: 
     vms,
     repositories: start(vmBackupRepositories),
     restores: start(vmRestores),
+    listings: start(vmBackupListings),
     vmis: start(virtualMachineInstances),
     claims,
     agentLeases,
@@ -101,6 +104,7 @@ export function healthOf(caches: Caches): Readonly<Record<string, () => CacheHea
     schedules: () => caches.schedules.health(),
     repositories: () => caches.repositories.health(),
     restores: () => caches.restores.health(),
+    listings: () => caches.listings.health(),
     vms: () => caches.vms.health(),
     vmis: () => caches.vmis.health(),
     claims: () => caches.claims.health(),

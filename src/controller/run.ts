@@ -3,6 +3,8 @@ import { type ControllerOptions, runController } from '../kube/controller.ts';
 import { reconcileBackup } from './backup/reconcile.ts';
 import { backupSources } from './backup/wake.ts';
 import type { Caches } from './caches.ts';
+import { reconcileListing } from './listing/reconcile.ts';
+import { listingSources } from './listing/wake.ts';
 import { reconcileOffline } from './offline/reconcile.ts';
 import { offlineSources } from './offline/wake.ts';
 import type { Tools } from './report.ts';
@@ -53,6 +55,13 @@ export async function runControllers(
       name: 'upkeep',
       sources: upkeepSources(caches),
       reconcile: (key, signal) => reconcileUpkeep(caches, options, tools, key, signal),
+    },
+    {
+      name: 'listing',
+      sources: listingSources(caches),
+      reconcile: (key, signal) => reconcileListing(caches, options, tools, key, signal),
+      // One at a time: two would both find room for their Jobs.
+      concurrency: 1,
     },
     {
       name: 'offline',

@@ -26,7 +26,7 @@ const RepositoryPath = z
     cel({
       rule: "self.matches('^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*){3}$')",
       message:
-        "path is relative to the repository's root and names one backup: <cluster id>/<namespace>/<vm>-<uid8>/<backup id>, as 'tidemark-mover list' shows it",
+        "path is relative to the repository's root and names one backup: <cluster id>/<namespace>/<vm>-<uid8>/<backup id>, as 'kubectl tidemark repo backups' shows it",
     }),
   );
 

@@ -21,6 +21,9 @@ export const SCRUB_ANNOTATION = 'backup.tidemark.dev/scrub';
 /** On the Jobs that look after a repository: its UID. */
 export const REPOSITORY_LABEL = 'backup.tidemark.dev/repository';
 
+/** On the Job of a VMBackupListing: the listing's UID. */
+export const LISTING_LABEL = 'backup.tidemark.dev/listing';
+
 /** A label's value has at most 63 characters, an object's name up to 253. */
 const LABEL_LENGTH = 63;
 

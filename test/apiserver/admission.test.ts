@@ -204,7 +204,7 @@ describe('the users of one namespace', () => {
         .kubectl(['auth', 'can-i', verb, resource, '-n', namespace, ...flags], { kubeconfig: alice })
         .catch(() => 'no')
     ).trim();
-  const kinds = ['vmbackups', 'vmbackupschedules', 'vmrestores'].map(
+  const kinds = ['vmbackups', 'vmbackupschedules', 'vmrestores', 'vmbackuplistings'].map(
     (plural) => `${plural}.backup.tidemark.dev`,
   );
 

@@ -54,11 +54,12 @@ const nfs = { server: 'nas.example.com', path: '/exports/tidemark' };
 const allowedNamespaces = ['vms'];
 
 describe('the API server takes the CRDs', () => {
-  test('all four become Established, with a structural schema', async () => {
+  test('all five become Established, with a structural schema', async () => {
     const jsonpath =
       '{range .items[*]}{.metadata.name}{range .status.conditions[?(@.status=="True")]} {.type}{end}{"\\n"}{end}';
     const lines = (await cluster.kubectl(['get', 'crd', '-o', `jsonpath=${jsonpath}`])).trim().split('\n');
     expect(lines).toEqual([
+      'vmbackuplistings.backup.tidemark.dev NamesAccepted Established',
       'vmbackuprepositories.backup.tidemark.dev NamesAccepted Established',
       'vmbackups.backup.tidemark.dev NamesAccepted Established',
       'vmbackupschedules.backup.tidemark.dev NamesAccepted Established',

@@ -97,5 +97,6 @@ test('short names are those that the documents name', () => {
     ['VMBackup', 'tmb'],
     ['VMBackupSchedule', 'tmbs'],
     ['VMRestore', 'tmr'],
+    ['VMBackupListing', 'tmbl'],
   ]);
 });

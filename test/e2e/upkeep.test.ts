@@ -2,6 +2,7 @@ import { mkdir, open, readdir, rename, rm, utimes, writeFile } from 'node:fs/pro
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VMBackup } from '../../src/crds/vmbackup.ts';
+import type { ListedBackup } from '../../src/crds/vmbackuplisting.ts';
 import { VMBackupRepository } from '../../src/crds/vmbackuprepository.ts';
 import { VMRestore } from '../../src/crds/vmrestore.ts';
 import { type Kubelet, startKubelet } from '../support/kubelet/kubelet.ts';
@@ -41,6 +42,13 @@ describe('a repository that is looked after', () => {
   /** The directories of the VM's backups, and whatever else lies beside them. */
   const stored = async () => (await readdir(dirname(join(tidemark.repository, pathOf(last))))).sort();
   const idOf = (point: Point) => pathOf(point).split('/').at(-1) ?? '';
+  /** Every block of it and of all it stands on is what was written, qemu-img finds nothing wrong, and it restores to what the disk was. */
+  const isWhole = async (point: Point) => {
+    const directory = join(tidemark.repository, pathOf(point));
+    await run([...tidemark.mover, 'verify', directory, '--chain']);
+    await run(['qemu-img', 'check', join(directory, 'root.qcow2')]);
+    expect(await restoresExactly(tidemark, point)).toEqual(new Map([['root', true]]));
+  };
   const names = async () =>
     (await kubectl('get', 'tmb', '-o', 'name'))
       .trim()
@@ -113,9 +121,32 @@ describe('a repository that is looked after', () => {
     last = base;
   });
 
-  test('by default the data stays when the object goes, and comes back when it is asked for', async () => {
+  /** What `kubectl tidemark repo backups` says, as somebody of this namespace. */
+  const listedIn = async (namespace: string, ...flags: readonly string[]) => {
+    const asked = [...tidemark.cli, '-n', namespace, 'repo', 'backups', 'nas', '-o', 'json', ...flags];
+    return JSON.parse((await run(asked)).stdout) as { readonly backups: readonly ListedBackup[] };
+  };
+
+  test('what has no object is listed to its namespace and to no other, and restored by its path in one command', async () => {
     await kubectl('delete', 'tmb', 'base');
     expect(await stored()).toEqual([idOf(last)]);
+    const [found, ...more] = (await listedIn(NAMESPACE)).backups;
+    expect(more).toEqual([]);
+    expect(found).toMatchObject({ path: pathOf(last), vmName: 'db', type: 'Full', chain: { position: 0 } });
+    expect(found).not.toHaveProperty('backupName');
+    await expect(listedIn('default')).rejects.toThrow('does not serve namespace');
+    const allow = JSON.stringify({ spec: { allowedNamespaces: [NAMESPACE, 'default'] } });
+    await tidemark.cluster.kubectl(['patch', 'tmrepo', 'nas', '--type=merge', '-p', allow]);
+    expect((await listedIn('default')).backups).toEqual([]);
+    expect((await listedIn('tidemark-system', '--vm', 'db')).backups).toEqual([found]);
+    const restore = ['restore', '--from', `nas:${found?.path}`, '--disks', '--prefix', 'by-path-', '--wait'];
+    await run([...tidemark.cli, '-n', NAMESPACE, ...restore, '--storage-class', STORAGE_CLASS]);
+    const disk = join(kubelet.claimDirectory(NAMESPACE, 'by-path-root'), 'disk.img');
+    await run(['cmp', disk, last.held.get('root')?.file ?? '']);
+    expect(await tidemark.cluster.kubectl(['get', 'tmbl', '-A', '-o', 'name'])).toBe('');
+  });
+
+  test('an object that went comes back when it is asked for', async () => {
     await ask('sync', 'one');
     const imported = await eventually(
       'the backup to be imported',
@@ -127,6 +158,7 @@ describe('a repository that is looked after', () => {
     );
     expect(imported.spec.imported).toMatchObject({ path: pathOf(last), uid: last.backup.metadata.uid });
     expect(await restoresExactly(tidemark, { ...last, backup: imported })).toEqual(new Map([['root', true]]));
+    expect((await listedIn(NAMESPACE)).backups).toMatchObject([{ backupName: 'base', imported: true }]);
     const next = await take('after-import');
     expect(next.backup.status).toMatchObject({ type: 'Full', typeReason: 'ParentImported' });
     last = next;
@@ -214,20 +246,27 @@ describe('a repository that is looked after', () => {
     expect(status).toMatchObject({ reason: 'Applied', kept: 1, carriers: 0 });
   });
 
-  test('the whole chain goes by an explicit wish, and what is on hold holds all of it', async () => {
+  test('what follows goes by an explicit wish, and what it stood on is whole; and so does the whole chain, unless one is on hold', async () => {
     const before = await stored();
-    await take('chain-0', { type: 'Full', deletionPolicy: 'Delete' });
-    await take('chain-1', { hold: true });
-    await take('chain-2');
-    expect(await stored()).toHaveLength(before.length + 3);
+    const begin = await take('chain-0', { type: 'Full', deletionPolicy: 'Delete' });
+    const middle = await take('chain-1', { hold: true });
+    await take('chain-2', { deletionPolicy: 'Delete' });
+    await take('chain-3');
+    expect(await stored()).toHaveLength(before.length + 4);
+    await kubectl('annotate', 'tmb', 'chain-2', 'backup.tidemark.dev/delete-with=Following');
+    await kubectl('delete', 'tmb', 'chain-2', '--wait=false');
+    await gone('chain-2', 'chain-3');
+    expect(await stored()).toEqual([...before, idOf(begin), idOf(middle)].sort());
+    await isWhole(middle);
     await kubectl('annotate', 'tmb', 'chain-0', 'backup.tidemark.dev/delete-with=Chain');
     await kubectl('delete', 'tmb', 'chain-0', '--wait=false');
     const waits = await waitingFor('chain-0', 'Held');
     expect(waits).toContain('chain-1');
-    expect(await stored()).toHaveLength(before.length + 3);
+    expect(await stored()).toHaveLength(before.length + 2);
     await kubectl('patch', 'tmb', 'chain-1', '--type=merge', '-p', '{"spec":{"hold":false}}');
-    await gone('chain-0', 'chain-1', 'chain-2');
+    await gone('chain-0', 'chain-1');
     expect(await stored()).toEqual(before);
+    await isWhole(last);
     last = await take('after-chain', { type: 'Full' });
   });
 

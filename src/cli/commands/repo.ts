@@ -11,6 +11,7 @@ import { importedLines, importLine, outcomeOfImport } from '../repo/import.ts';
 import { holdingLines, repositoryLines } from '../repo/screen.ts';
 import { summaryOf } from '../repo/summary.ts';
 import { watchUntilOver } from '../screen/watch.ts';
+import { backups } from './repo-backups.ts';
 import type { Session } from '../session.ts';
 
 /** What lies in the repositories. */
@@ -21,6 +22,7 @@ export const repo = (session: Session) =>
       'Repositories: how they stand, what lies in them, and to make VMBackups again from what lies there.',
     )
     .addCommand(ls(session))
+    .addCommand(backups(session))
     .addCommand(importing(session));
 
 const ls = (session: Session) =>

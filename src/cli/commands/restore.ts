@@ -19,7 +19,7 @@ export const restore = (session: Session) =>
         'for it with --wait. With -o it writes the object, for Git or kubectl apply, and changes nothing.',
     )
     .argument('[backup]', 'a VMBackup, as `kubectl get tmb` lists them')
-    .option('--from <repository:path>', 'instead: a backup as `tidemark-mover list` shows it')
+    .option('--from <repository:path>', 'instead: a backup as `kubectl tidemark repo backups` shows it')
     .option('--to <name>', 'to a new VM of this name, which is left halted')
     .option('--in-place', 'to the same VM; its disks of today stay as claims', false)
     .option('--disks', 'to claims alone', false)

@@ -26,14 +26,14 @@ export interface WishedSource {
   readonly source: VMRestoreSpec['source'];
 }
 
-/** `nas:cluster/shop/db-1a2b3c4d/20261123T020000Z-5e6f7a8b`, as `tidemark-mover list` shows the path. */
+/** `nas:cluster/shop/db-1a2b3c4d/20261123T020000Z-5e6f7a8b`, as `kubectl tidemark repo backups` shows the path. */
 export function sourceAt(text: string): WishedSource {
   const [, repository, path, vm] =
     /^([^:]+):(?:\.?\/)*([^/]+\/[^/]+\/([^/]+)-[^/-]+\/[^/]+?)\/?$/.exec(text) ?? [];
   if (repository === undefined || path === undefined || vm === undefined) {
     const form = '<repository>:<cluster id>/<namespace>/<vm>-<uid8>/<backup id>';
     throw new UsageError(
-      `--from takes ${form}, with the path that 'tidemark-mover list' shows, not '${text}'`,
+      `--from takes ${form}, with a path that 'kubectl tidemark repo backups' shows, not '${text}'`,
     );
   }
   return { vm, source: { repositoryPath: { repository, path } } };

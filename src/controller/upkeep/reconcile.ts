@@ -3,7 +3,7 @@ import { eventIn } from '../../domain/job/job-standing.ts';
 import { neverBegan, worthTelling } from '../../domain/job/start-deadline.ts';
 import { SCRUB_ANNOTATION } from '../../domain/labels.ts';
 import { shortHash } from '../../domain/short-hash.ts';
-import { BriefBackup, ListResult } from '../../domain/upkeep/brief.ts';
+import { entriesIn, ListResult } from '../../domain/upkeep/brief.ts';
 import { decideUpkeep, scrubShare, type Work } from '../../domain/upkeep/decide-upkeep.ts';
 import { ScrubResult } from '../../domain/upkeep/scrub.ts';
 import { SweepResult } from '../../domain/upkeep/sweep.ts';
@@ -259,12 +259,4 @@ async function tell(
 function isAskedAnew({ metadata, status }: VMBackupRepository): boolean {
   const asked = metadata.annotations?.[SCRUB_ANNOTATION];
   return asked !== undefined && asked !== status?.scrub?.trigger;
-}
-
-function entriesIn(log: string): readonly BriefBackup[] {
-  return log.split('\n').flatMap((line) => {
-    if (!line.startsWith('{"event":"backup"')) return [];
-    const entry = BriefBackup.safeParse(JSON.parse(line));
-    return entry.success ? [entry.data] : [];
-  });
 }

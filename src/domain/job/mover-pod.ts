@@ -20,6 +20,9 @@ export interface MoverJob {
   readonly env?: Readonly<Record<string, string>>;
   /** How often a pod that failed is tried again by the Job itself. */
   readonly retries: number;
+  /** The Job is ended after so many seconds, and removed so long after its end; neither if left out. */
+  readonly activeSeconds?: number;
+  readonly keptSeconds?: number;
   readonly repository: MountedRepository;
   readonly claims: readonly MountedClaim[];
   /** The user that the agents write the repository as, for work that removes what they wrote. KubeVirt's QEMU if left out. */
@@ -111,6 +114,8 @@ export function moverJob(job: MoverJob): {
     spec: {
       // A pod that is lost with its node is tried again; the mover begins anew where nothing was committed.
       backoffLimit: job.retries,
+      ...(job.activeSeconds !== undefined && { activeDeadlineSeconds: job.activeSeconds }),
+      ...(job.keptSeconds !== undefined && { ttlSecondsAfterFinished: job.keptSeconds }),
       // What is wrong with the data or the command stays wrong.
       podFailurePolicy: {
         rules: [

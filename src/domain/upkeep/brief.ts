@@ -49,6 +49,15 @@ export const ListResult = z.object({
 });
 export type ListResult = z.infer<typeof ListResult>;
 
+/** The backups that a listing tells of. */
+export function entriesIn(log: string): readonly BriefBackup[] {
+  return log.split('\n').flatMap((line) => {
+    if (!line.startsWith('{"event":"backup"')) return [];
+    const entry = BriefBackup.safeParse(JSON.parse(line));
+    return entry.success ? [entry.data] : [];
+  });
+}
+
 /** The few facts of a manifest. */
 export function brief(path: string, manifest: Manifest): BriefBackup {
   const { backup, vm, chain, type, reason, message, bitmap, attempt, completedAt, volumes } = manifest;

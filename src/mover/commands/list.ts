@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Manifest } from '../../domain/manifest.ts';
+import { isInScope } from '../../domain/listing/scope.ts';
 import { type BriefBackup, brief, type ListResult } from '../../domain/upkeep/brief.ts';
 import { readArguments } from '../arguments.ts';
 import { ExitCode, UsageError } from '../errors.ts';
@@ -8,11 +9,14 @@ import { Fault } from '../repository/faults.ts';
 import { formatBytes, formatTable, writeJson } from '../terminal.ts';
 import type { World } from '../world.ts';
 
-const USAGE = 'list REPOSITORY [--json] | list REPOSITORY --page 500 [--from PATH]';
+const USAGE =
+  'list REPOSITORY [--json | --page 500] [--from PATH] [--within CLUSTER/NAMESPACE …] [--vm NAME]';
 const options = {
   json: { type: 'boolean', default: false },
   page: { type: 'string' },
   from: { type: 'string' },
+  within: { type: 'string', multiple: true },
+  vm: { type: 'string' },
 } as const;
 /** A page is handed on by a log, of which a node keeps some 10 MiB. */
 const PAGE_CHARACTERS = 2 * 1024 * 1024;
@@ -22,9 +26,11 @@ const HEADINGS = ['PATH', 'VM', 'TYPE', 'WHY', 'CHAIN', 'CREATED', 'VOLUMES', 'S
 export async function run(args: readonly string[], world: World): Promise<ExitCode> {
   const { values, positionals } = readArguments(args, options, 1, USAGE);
   const root = resolve(positionals[0]!);
-  if (values.page !== undefined) return await listPage(root, values.page, values.from, world);
+  const scope = { within: values.within, vmName: values.vm };
+  const all = findBackups(root, values.from, (parts) => isInScope(scope, parts));
+  if (values.page !== undefined) return await listPage(all, values.page, world);
   const rows: (readonly string[])[] = [HEADINGS];
-  for await (const found of findBackups(root, values.from)) {
+  for await (const found of all) {
     if (values.json) writeJson(world, describe(found));
     else rows.push(row(found));
   }
@@ -33,18 +39,13 @@ export async function run(args: readonly string[], world: World): Promise<ExitCo
 }
 
 /** A page for programs: one line with the few facts of each backup, then where the next page begins. */
-async function listPage(
-  root: string,
-  page: string,
-  from: string | undefined,
-  world: World,
-): Promise<ExitCode> {
+async function listPage(all: AsyncIterable<Found>, page: string, world: World): Promise<ExitCode> {
   if (!/^[1-9]\d{0,5}$/.test(page))
     throw new UsageError('UsageError', `--page must be a number, not "${page}"`);
   let backups = 0;
   let characters = 0;
   let next: string | null = null;
-  for await (const { path, manifest } of findBackups(root, from)) {
+  for await (const { path, manifest } of all) {
     if (backups === Number(page) || characters > PAGE_CHARACTERS) {
       next = path;
       break;

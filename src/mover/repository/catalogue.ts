@@ -1,6 +1,6 @@
 import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { BackupId, type Manifest } from '../../domain/manifest.ts';
 import { systemError } from '../errno.ts';
 import { targetError } from '../target-error.ts';
@@ -22,34 +22,43 @@ const MAX_DEPTH = 4;
  * Finds all backups below a directory, in the order of their paths, part by part. What bears a name that no backup has is passed over:
  * hidden directories, `lost+found`, a NAS's `#recycle`. What may not be looked into is told in the place of what it holds.
  * @param from begin here, with this very path, which need not be there any more; what comes before costs nothing
+ * @param isWanted what is not wanted costs nothing either
  */
-export async function* findBackups(root: string, from?: string): AsyncGenerator<Found, void, void> {
-  yield* below(root, root, 0, from === undefined ? [] : from.split('/'));
+export async function* findBackups(
+  root: string,
+  from?: string,
+  isWanted: Wanted = () => true,
+): AsyncGenerator<Found, void, void> {
+  yield* below({ root, isWanted }, [], from === undefined ? [] : from.split('/'));
 }
 
+/** Whether to look into a directory, given part by part from the root on. */
+type Wanted = (parts: readonly string[]) => boolean;
+
 async function* below(
-  root: string,
-  directory: string,
-  depth: number,
+  search: { readonly root: string; readonly isWanted: Wanted },
+  parts: readonly string[],
   [first, ...rest]: readonly string[],
 ): AsyncGenerator<Found, void, void> {
-  const entries = await entriesOf(directory, depth);
+  const directory = join(search.root, ...parts);
+  const entries = await entriesOf(directory, parts.length);
   if (entries instanceof Fault) {
-    yield { path: relative(root, directory), manifest: entries };
+    yield { path: parts.join('/'), manifest: entries };
     return;
   }
   const isBackup = entries.some(({ name }) => name === MANIFEST_FILE);
-  if (isBackup || depth === MAX_DEPTH) {
-    yield { path: relative(root, directory) || '.', manifest: await manifestOrFault(directory) };
+  if (isBackup || parts.length === MAX_DEPTH) {
+    yield { path: parts.join('/') || '.', manifest: await manifestOrFault(directory) };
     return;
   }
   const names = entries
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name)
     .filter((name) => BackupId.safeParse(name).success)
-    .filter((name) => first === undefined || compare(name, first) >= 0);
+    .filter((name) => first === undefined || compare(name, first) >= 0)
+    .filter((name) => search.isWanted([...parts, name]));
   for (const name of names.sort()) {
-    yield* below(root, join(directory, name), depth + 1, name === first ? rest : []);
+    yield* below(search, [...parts, name], name === first ? rest : []);
   }
 }
 

@@ -23,7 +23,7 @@ test.each([
   [['tree', 'db', ''], { words: [] }],
   [['backup', '--name', ''], { words: [] }],
   [['verify', ''], { words: [], argument: 'backup' }],
-  [['repo', ''], { words: ['ls', 'import', 'help'] }],
+  [['repo', ''], { words: ['ls', 'backups', 'import', 'help'] }],
   [['repo', 'i'], { words: ['import'] }],
   [['repo', 'import', 'n'], { words: [], argument: 'repository' }],
   [['repo', 'ls', '--exit'], { words: ['--exit-code'] }],

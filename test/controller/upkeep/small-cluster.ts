@@ -28,6 +28,8 @@ export class SmallCluster {
   writes = 0;
   /** The write that crashes the writer, once. */
   crash: { readonly at: number; readonly when: 'before' | 'after' } | undefined;
+  /** When the Jobs that are made now say they were made. */
+  today = '2026-11-23T18:00:00Z';
   /** Why the pods of Jobs that are made now never begin. */
   stuck: { readonly reason: string; readonly message: string } | undefined;
   readonly #root: string;
@@ -141,7 +143,7 @@ export class SmallCluster {
   }
 
   async #run(job: Stored): Promise<void> {
-    job.metadata['creationTimestamp'] = '2026-11-23T18:00:00Z';
+    job.metadata['creationTimestamp'] = this.today;
     if (this.stuck !== undefined) return;
     const [container] = (job.spec as { template: { spec: { containers: { args: string[] }[] } } }).template
       .spec.containers;

@@ -1,12 +1,15 @@
 import { chmodSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
+import { entriesIn } from '../../../src/domain/upkeep/brief.ts';
 import { findBackups } from '../../../src/mover/repository/catalogue.ts';
 import { commitIncoming, createIncoming, discardAttempts } from '../../../src/mover/repository/incoming.ts';
 import { ensureMark, readMark } from '../../../src/mover/repository/mark.ts';
 import { probe } from '../../../src/mover/repository/probe.ts';
+import { runMover } from '../../../src/mover/run.ts';
 import { backup, failureOf, jobFor, temporaryDirectory } from '../support/backup-rig.ts';
 import { serveFake } from '../support/fake-nbd-server.ts';
+import { memoryWorld } from '../support/memory-world.ts';
 
 let root: string;
 beforeEach(() => {
@@ -124,4 +127,20 @@ test('the catalogue lists backups by path, good or not, and nothing hidden', asy
     'c/ns/vm-1/b1 NoEarlierBackup',
     'c/ns/vm-1/b2 BackupDataDamaged',
   ]);
+});
+
+test('a listing for one namespace, or one VM, does not look into the others', async () => {
+  await using server = await serveFake({ content: Buffer.alloc(65536, 1) });
+  await backup(jobFor(root, 'b0', [{ name: 'vda', type: 'Full', source: server.address.uri }]));
+  const list = async (...scope: readonly string[]) => {
+    const { world, output } = memoryWorld();
+    expect(await runMover(['list', root, '--page=9', ...scope], world)).toBe(0);
+    return entriesIn(output()).map(({ path }) => path);
+  };
+  mkdirSync(join(root, 'c/other/vm-1/b0'), { recursive: true });
+  expect(await list('--within=c/ns')).toEqual(['c/ns/vm-1/b0']);
+  expect(await list('--within=*/ns', '--vm=vm')).toEqual(['c/ns/vm-1/b0']);
+  expect(await list('--within=c/ns', '--vm=v')).toEqual([]);
+  expect(await list('--within=c/n', '--within=d/ns')).toEqual([]);
+  expect(await list()).toEqual(['c/ns/vm-1/b0', 'c/other/vm-1/b0']);
 });
