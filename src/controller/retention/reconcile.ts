@@ -34,7 +34,7 @@ export async function reconcileRetention(
 ): Promise<Outcome> {
   const schedule = caches.schedules.get(key);
   if (schedule === undefined || schedule.metadata.deletionTimestamp !== undefined) return Done();
-  const decision = decideRetention(observeRetention(caches, schedule));
+  const decision = decideRetention(observeRetention(caches, schedule), tools.clock.now());
   if (decision === undefined) {
     await report(tools, caches.schedules, schedule, { status: {}, events: [] }, writer, signal);
     return Done();

@@ -128,7 +128,14 @@ async function importBackup(
 
 async function fill(kube: Kube, object: VMBackup, backup: KnownBackup, signal: AbortSignal): Promise<void> {
   if (object.status?.execution !== undefined) return;
-  await writeStatus(kube, vmBackups, object, importedStatus(backup), writer, signal);
+  await writeStatus(
+    kube,
+    vmBackups,
+    object,
+    importedStatus(backup, object.metadata.creationTimestamp),
+    writer,
+    signal,
+  );
 }
 
 async function livingOf(

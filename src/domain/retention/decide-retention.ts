@@ -30,8 +30,8 @@ type Check = (world: RetentionWorld) => Why | undefined;
 /** What keeps retention from removing anything for now. First match wins. */
 const whyNot: readonly Check[] = [dryRun, timeZoneUnknown, repositoryNotFound, repositoryNotReady];
 
-/** Decides what a schedule's retention keeps and removes; undefined if it has none. */
-export function decideRetention(world: RetentionWorld): RetentionDecision | undefined {
+/** Decides what a schedule's retention keeps and removes; undefined if it has none. `now` in milliseconds since the epoch. */
+export function decideRetention(world: RetentionWorld, now: number): RetentionDecision | undefined {
   const { schedule, backupsByVm, repository } = world;
   const { retention, timeZone, template } = schedule.spec;
   if (retention === undefined) return undefined;
@@ -47,6 +47,7 @@ export function decideRetention(world: RetentionWorld): RetentionDecision | unde
             decides: ({ metadata, spec }) =>
               metadata.labels?.[SCHEDULE_LABEL] === label && spec.imported === undefined,
             isDamaged: (path, chain) => damage.ofChain(path, chain) !== undefined,
+            now,
           }),
           retention,
           timeZone,

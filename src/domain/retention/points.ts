@@ -1,4 +1,5 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
+import { bitmapSeconds } from '../bitmap-name.ts';
 import { storedBytes } from '../columns.ts';
 import { standingOf } from '../standing.ts';
 import type { Point } from './policy.ts';
@@ -12,13 +13,16 @@ export interface PointsQuestion {
   readonly decides: (backup: VMBackup) => boolean;
   /** Whether a directory is known to be damaged, or to stand on a damaged one. */
   readonly isDamaged: (path: string, chainId: string) => boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
 }
 
 /**
  * The points of a VM in a repository: what is committed and not already going. A backup that failed, however new, is none: it
  * holds nothing, and counts for nothing. Nor is one under way.
  */
-export function pointsOf({ backups, repository, decides, isDamaged }: PointsQuestion): readonly Point[] {
+export function pointsOf({ backups, repository, decides, isDamaged, now }: PointsQuestion): readonly Point[] {
+  const times = timesOf(backups, now);
   return backups.flatMap((backup) => {
     const { metadata, spec, status } = backup;
     const standing = standingOf(backup);
@@ -32,7 +36,7 @@ export function pointsOf({ backups, repository, decides, isDamaged }: PointsQues
         name: metadata.name,
         path: plan.path,
         parents: parentsOf(backup),
-        takenAt: Date.parse(execution.pointInTime ?? execution.startedAt),
+        takenAt: times.get(backup) ?? now,
         bytes: storedBytes(execution) ?? 0,
         tags: spec.tags ?? [],
         held,
@@ -41,6 +45,27 @@ export function pointsOf({ backups, repository, decides, isDamaged }: PointsQues
       },
     ];
   });
+}
+
+/**
+ * When each backup was taken. The node's clock says so, and may be wrong: a year ahead would make all others old, a year behind would
+ * make the newest the oldest. So none is before its object was made, by the API server's clock, or after the one that was planned next.
+ */
+function timesOf(backups: readonly VMBackup[], now: number): ReadonlyMap<VMBackup, number> {
+  const orderOf = ({ status }: VMBackup) => bitmapSeconds(status?.plan?.bitmap ?? '') ?? -1;
+  const times = new Map<VMBackup, number>();
+  let latest = now;
+  for (const backup of backups.toSorted((a, b) => orderOf(b) - orderOf(a))) {
+    const { pointInTime, startedAt } = backup.status?.execution ?? {};
+    const isImported = backup.spec.imported !== undefined;
+    const made = isImported ? 0 : Date.parse(backup.metadata.creationTimestamp ?? '') || 0;
+    const told = Date.parse(pointInTime ?? startedAt ?? '') || 0;
+    const time = Math.min(Math.max(told, made), latest);
+    times.set(backup, time);
+    // Of those that were imported nobody knows by which clock they were planned.
+    if (!isImported && orderOf(backup) >= 0 && told > 0) latest = time - 1;
+  }
+  return times;
 }
 
 /** The directories that the images of a backup stand on: of each disk, for a fallback makes single disks full. */

@@ -34,7 +34,8 @@ export const COUNT_LIMIT = 1000;
  * With `immediate`, the instant of creation is a slot too. A suspended schedule runs nothing; when it wakes, a slot that
  * passed within the deadline is caught up with, like any missed one.
  */
-export function dueSlot(question: DueQuestion, now: number): Due {
+export function dueSlot(asked: DueQuestion, now: number): Due {
+  const question = { ...asked, lastSlot: believable(asked, now) };
   const { slots, createdAt, lastSlot } = question;
   if (question.suspend) return { slot: undefined, missed: 0, next: undefined };
   const next = slots.nextAfter(now);
@@ -58,6 +59,16 @@ export function spreadOf(
 ): number {
   if (immediate && slot === createdAt) return 0;
   return Math.min(spreadMs, (slots.nextAfter(slot) ?? Number.POSITIVE_INFINITY) - slot);
+}
+
+/**
+ * The slot of the last run. One that lies behind the next was recorded by a clock that was ahead: it would keep the schedule from running
+ * until it comes, so the newest slot counts as not run. Was it, its backups are there by their names.
+ */
+function believable({ slots, lastSlot }: DueQuestion, now: number): number | undefined {
+  const next = slots.nextAfter(now);
+  if (lastSlot === undefined || next === undefined || lastSlot <= next) return lastSlot;
+  return (slots.lastUpTo(now) ?? now) - 1;
 }
 
 /** The newest slot in (last run or creation, now]. */

@@ -1,4 +1,5 @@
 import type { VMBackup, VMBackupStatus } from '../../crds/vmbackup.ts';
+import { bitmapSeconds } from '../bitmap-name.ts';
 import { IMPORTED_LABEL, labelValue, VM_LABEL } from '../labels.ts';
 import { vmDirectoryOf } from '../names.ts';
 import { clip } from '../why.ts';
@@ -34,8 +35,12 @@ export function importedObject(repository: string, { path, backup }: KnownBackup
 /**
  * What the status of an imported VMBackup says: all that a restore needs. No disk counts as tracked and no bitmap as made, for nothing
  * in the repository proves what is on the disks now: so no incremental is ever put on top.
+ * @param importedAt when the object was made, RFC 3339
  */
-export function importedStatus({ path, backup }: KnownBackup): Pick<VMBackupStatus, 'plan' | 'execution'> {
+export function importedStatus(
+  { path, backup }: KnownBackup,
+  importedAt: string | undefined,
+): Pick<VMBackupStatus, 'plan' | 'execution'> {
   const attempt = Math.min(Math.max(1, backup.attempt), 1000);
   return {
     plan: {
@@ -47,7 +52,7 @@ export function importedStatus({ path, backup }: KnownBackup): Pick<VMBackupStat
       reason: short(backup.reason),
       message: clip(backup.message),
       chain: { id: short(backup.chain.id), position: backup.chain.position },
-      bitmap: short(backup.bitmap ?? ''),
+      bitmap: bitmapUpTo(importedAt, backup.bitmap),
       path,
       disks: backup.volumes.map(({ name, type, reason, parent }) => ({
         volume: name,
@@ -81,6 +86,13 @@ export function isObjectOf({ metadata, spec }: VMBackup, { path, backup }: Known
   if (metadata.namespace !== placeOf(path).namespace) return false;
   if (spec.imported !== undefined) return spec.imported.path === path && spec.imported.uid === backup.uid;
   return metadata.uid === backup.uid;
+}
+
+/** The order of a VM's backups is that of their bitmaps, and the next gets a higher one: a made-up one would be the newest for ever. */
+function bitmapUpTo(importedAt: string | undefined, bitmap: string | null): string {
+  const seconds = bitmapSeconds(bitmap ?? '');
+  if (bitmap === null || seconds === undefined) return '';
+  return seconds * 1000 <= (Date.parse(importedAt ?? '') || 0) ? bitmap : '';
 }
 
 /** What a status takes of a word. */

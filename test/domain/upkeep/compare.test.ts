@@ -73,7 +73,7 @@ function imported(found: KnownBackup, name = found.backup.name, isFilled = true)
   return {
     ...made,
     metadata: { ...made.metadata, ...metadata },
-    ...(isFilled && { status: importedStatus(found) }),
+    ...(isFilled && { status: importedStatus(found, made.metadata.creationTimestamp) }),
   };
 }
 
@@ -223,6 +223,14 @@ describe('an imported VMBackup', () => {
       kind: 'Plan',
       plan: { type: 'Full', reason: 'ParentImported' },
     });
+  });
+  test('says nothing of bitmaps to come: none that is made later would be newer, or have a name of its own', () => {
+    const found = entry('a');
+    const hostile = { ...found, backup: { ...found.backup, bitmap: 'backup-999999999999999' } };
+    const status = importedStatus(hostile, ago(0));
+    expect(status.plan?.bitmap).toBe('');
+    const object = { ...imported(found), status };
+    expect(newestGood([object, goodBackup('b')], 'db', 'nas')?.name).toBe('b');
   });
   test('without a status waits for it, and takes no backup', () => {
     expect(decideBackup(world({ backup: imported(found, 'b', false) }), NOW)).toMatchObject({
