@@ -60,16 +60,16 @@ export function nextStep(world: World, now: number): NextStep {
 
 /**
  * The instant from which `startDeadlineSeconds` counts: the creation, the end of the last attempt that failed, or of the wait for
- * its turn.
+ * its turn. One that is still to come is told by a clock that is wrong.
  * Milliseconds since the epoch.
  */
-export function waitingSince({ backup }: Pick<World, 'backup'>): number {
+export function waitingSince({ backup }: Pick<World, 'backup'>, now: number): number {
   const { creationTimestamp } = backup.metadata;
   const { execution, waitingSince } = backup.status ?? {};
   const times = [creationTimestamp, execution?.completedAt, waitingSince].map((time) =>
     Date.parse(time ?? ''),
   );
-  return Math.max(0, ...times.filter((time) => !Number.isNaN(time)));
+  return Math.max(0, ...times.filter((time) => time <= now));
 }
 
 /** The wait before the attempt that follows so many failed ones, or so many that gave way. Milliseconds. */
@@ -108,7 +108,9 @@ function ofRunning(world: World, standing: Extract<Standing, { kind: 'Running' }
     if (isStillRight(plan, world)) return { kind: 'InProgress', standing };
     return again(plan, VM_STARTED);
   }
-  const heard = Math.max(lastSeen(agents, plan.nodeName), Date.parse(execution.startedAt) || 0);
+  const begun = Date.parse(execution.startedAt) || 0;
+  // By the node's clock: if it is ahead, it proves no sign of life.
+  const heard = Math.max(lastSeen(agents, plan.nodeName), begun <= now ? begun : 0);
   if (now - heard <= AGENT_LOST_MS) return { kind: 'InProgress', standing };
   const why: Why = {
     reason: 'AgentLost',
@@ -130,7 +132,8 @@ function ofFailed(standing: Extract<Standing, { kind: 'AttemptFailed' }>, now: n
     : retryDelayMs(failedAttempts);
   const ended = Date.parse(execution.completedAt ?? execution.startedAt) || 0;
   const afterMs = ended + delayMs - now;
-  if (afterMs > 0) {
+  // More than twice the wait is left only if the node's clock is far ahead.
+  if (afterMs > 0 && afterMs <= 2 * delayMs) {
     const again = new Date(ended + delayMs).toISOString().slice(11, 19);
     const verb = spared ? 'gave way' : 'failed';
     const message = `Attempt ${plan.attempt} ${verb} with ${why.reason}: ${why.message} The next one follows at ${again} UTC.`;

@@ -107,7 +107,7 @@ function waitOrFail(
 
 /** Until its turn came, or its window opened, the time stood still. */
 function msLeft(world: World, now: number): number {
-  const since = hasWaitedPatiently(world.backup) ? now : waitingSince(world);
+  const since = hasWaitedPatiently(world.backup) ? now : waitingSince(world, now);
   return since + world.backup.spec.startDeadlineSeconds * 1000 - now;
 }
 

@@ -52,7 +52,6 @@ export function pointsOf({ backups, repository, decides, isDamaged, now }: Point
  * make the newest the oldest. So none is before its object was made, by the API server's clock, or after the one that was planned next.
  */
 function timesOf(backups: readonly VMBackup[], now: number): ReadonlyMap<VMBackup, number> {
-  const orderOf = ({ status }: VMBackup) => bitmapSeconds(status?.plan?.bitmap ?? '') ?? -1;
   const times = new Map<VMBackup, number>();
   let latest = now;
   for (const backup of backups.toSorted((a, b) => orderOf(b) - orderOf(a))) {
@@ -66,6 +65,11 @@ function timesOf(backups: readonly VMBackup[], now: number): ReadonlyMap<VMBacku
     if (!isImported && orderOf(backup) >= 0 && told > 0) latest = time - 1;
   }
   return times;
+}
+
+/** Bitmaps rise with each plan for the VM. */
+function orderOf({ status }: VMBackup): number {
+  return bitmapSeconds(status?.plan?.bitmap ?? '') ?? -1;
 }
 
 /** The directories that the images of a backup stand on: of each disk, for a fallback makes single disks full. */
