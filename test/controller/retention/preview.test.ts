@@ -4,7 +4,7 @@ import type { VMBackup } from '../../../src/crds/vmbackup.ts';
 import { retentionStatus } from '../../../src/controller/retention/status.ts';
 import { SCHEDULE_LABEL } from '../../../src/domain/labels.ts';
 import { decideRetention } from '../../../src/domain/retention/decide-retention.ts';
-import { ago, goodBackup, repository, schedule } from '../../domain/builders.ts';
+import { ago, goodBackup, NOW, repository, schedule } from '../../domain/builders.ts';
 
 const NIGHT = 86_400;
 
@@ -12,11 +12,17 @@ const NIGHT = 86_400;
 function night(name: string, nightsAgo: number, on?: string, spec: Partial<VMBackup['spec']> = {}): VMBackup {
   const type = on === undefined ? 'Full' : 'Incremental';
   const parentPath = on === undefined ? {} : { parentPath: `c/shop/db-aaaaaaaa/${on}` };
+  const at = ago(nightsAgo * NIGHT);
   const made = goodBackup(name, {
     spec,
-    plan: { type, disks: [{ volume: 'root', type, reason: 'so', ...parentPath }] },
+    createdAt: at,
+    plan: {
+      type,
+      bitmap: `backup-${Date.parse(at) / 1000}`,
+      disks: [{ volume: 'root', type, reason: 'so', ...parentPath }],
+    },
     execution: {
-      pointInTime: ago(nightsAgo * NIGHT),
+      pointInTime: at,
       disks: [{ volume: 'root', type, reason: 'so', tracked: true, storedBytes: 10 }],
     },
   });
@@ -34,7 +40,7 @@ const backups = [
 
 function preview(retention: RetentionSpec, ready: 'True' | 'False' = 'True') {
   const world = { schedule: schedule({ retention }), backupsByVm: [backups], repository: repository(ready) };
-  const decision = decideRetention(world)!;
+  const decision = decideRetention(world, NOW)!;
   return { apply: decision.apply, status: retentionStatus(decision, undefined) };
 }
 
