@@ -59,13 +59,13 @@ export async function listBackups(
 
 /** How a listing comes on. @param before backups that earlier ones told of */
 export function listingLine({ spec, status }: VMBackupListing, before: number): Styled {
-  const so_far = before === 0 ? '' : ` (${before} so far)`;
+  const soFar = before === 0 ? '' : ` (${before} so far)`;
   const waits = status?.conditions?.find(({ type }) => type === 'Reconciling');
   if (waits === undefined || waits.reason === 'Listing')
-    return { text: `lists '${spec.repository}'${so_far}` };
+    return { text: `lists '${spec.repository}'${soFar}` };
   const { reason, message } = waits;
   return {
-    text: `waits: ${reason}: ${message}${so_far}`,
+    text: `waits: ${reason}: ${message}${soFar}`,
     tone: reason === 'PodPending' ? undefined : 'warn',
   };
 }
