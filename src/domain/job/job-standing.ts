@@ -1,4 +1,5 @@
 import type { Event, Job, Pod } from '../../crds/core.ts';
+import { jsonOrNothing } from '../json-or-nothing.ts';
 import { ErrorEvent, ProgressEvent, VerifyResult } from '../mover-report.ts';
 import { clip, type Why } from '../why.ts';
 
@@ -65,7 +66,7 @@ export function jobStanding({ job, pods, lastLine }: ObservedJob): JobStanding {
 /** The line of a mover's log that is a JSON object of this event; undefined if there is none. */
 export function eventIn(log: string, event: string): unknown {
   for (const line of log.trimEnd().split('\n').toReversed()) {
-    const said = parsed(line);
+    const said = jsonOrNothing(line);
     if (typeof said === 'object' && said !== null && 'event' in said && said.event === event) return said;
   }
   return undefined;
@@ -111,7 +112,7 @@ function failureOf(
   const said = Failure.safeParse(eventIn(message, 'error'));
   if (said.success) return { reason: said.data.reason, message: clip(said.data.message) };
   // A verification tells all that it found, which may be more than fits a termination message.
-  const verified = VerifyResult.safeParse(parsed(lastLine ?? ''));
+  const verified = VerifyResult.safeParse(jsonOrNothing(lastLine ?? ''));
   if (verified.success && verified.data.faults[0]) {
     const { faults } = verified.data;
     const more = faults.length === 1 ? '' : ` (and ${faults.length - 1} more)`;
@@ -142,14 +143,6 @@ function newest(pods: readonly Pod[]): Pod | undefined {
 }
 
 function progressOf(line: string | undefined): ProgressEvent | undefined {
-  const said = ProgressEvent.safeParse(parsed(line ?? ''));
+  const said = ProgressEvent.safeParse(jsonOrNothing(line ?? ''));
   return said.success ? said.data : undefined;
-}
-
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -35,10 +35,11 @@ export const COUNT_LIMIT = 1000;
  * passed within the deadline is caught up with, like any missed one.
  */
 export function dueSlot(asked: DueQuestion, now: number): Due {
-  const question = { ...asked, lastSlot: believable(asked, now) };
-  const { slots, createdAt, lastSlot } = question;
-  if (question.suspend) return { slot: undefined, missed: 0, next: undefined };
+  if (asked.suspend) return { slot: undefined, missed: 0, next: undefined };
+  const { slots, createdAt } = asked;
   const next = slots.nextAfter(now);
+  const lastSlot = believable(asked, next, now);
+  const question = { ...asked, lastSlot };
   const newest = newestSlot(question, now);
   if (newest === undefined || now - newest > question.startingDeadlineMs + spreadOf(question, newest)) {
     return { slot: undefined, missed: 0, next };
@@ -65,8 +66,11 @@ export function spreadOf(
  * The slot of the last run. One that lies behind the next was recorded by a clock that was ahead: it would keep the schedule from running
  * until it comes, so the newest slot counts as not run. Was it, its backups are there by their names.
  */
-function believable({ slots, lastSlot }: DueQuestion, now: number): number | undefined {
-  const next = slots.nextAfter(now);
+function believable(
+  { slots, lastSlot }: DueQuestion,
+  next: number | undefined,
+  now: number,
+): number | undefined {
   if (lastSlot === undefined || next === undefined || lastSlot <= next) return lastSlot;
   return (slots.lastUpTo(now) ?? now) - 1;
 }

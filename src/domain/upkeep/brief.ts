@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jsonOrNothing } from '../json-or-nothing.ts';
 import type { Manifest } from '../manifest.ts';
 
 /** One backup in a listing: what a VMBackup can be made from, and no more. One JSON line of `list --json --brief`. */
@@ -53,7 +54,7 @@ export type ListResult = z.infer<typeof ListResult>;
 export function entriesIn(log: string): readonly BriefBackup[] {
   return log.split('\n').flatMap((line) => {
     if (!line.startsWith('{"event":"backup"')) return [];
-    const entry = BriefBackup.safeParse(JSON.parse(line));
+    const entry = BriefBackup.safeParse(jsonOrNothing(line));
     return entry.success ? [entry.data] : [];
   });
 }

@@ -147,4 +147,4 @@ test('whatever happens in a year, nothing is made twice, nobody is backed up twi
     }),
     { numRuns: 6 },
   );
-});
+}, 120_000);
