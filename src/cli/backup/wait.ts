@@ -14,6 +14,7 @@ import { progressLine } from './progress.ts';
 export async function waitFor(
   backup: VMBackup,
   { kube }: Cluster,
+  timeoutMs: number | undefined,
   screen: { readonly terminal: Terminal; readonly paint: Painter },
 ): Promise<ExitCode> {
   const { name, namespace } = backup.metadata;
@@ -24,6 +25,7 @@ export async function waitFor(
       line: progressLine,
       isOver: (seen) => isOver(standingOf(seen)),
       goesOn: `the backup goes on: kubectl tidemark why -n ${namespace ?? ''} ${name}`,
+      timeoutMs,
     },
     screen,
   );

@@ -5,6 +5,7 @@ import { vmBackupSchedules } from '../../crds/vmbackupschedule.ts';
 import { labelValue, VM_LABEL } from '../../domain/labels.ts';
 import { waitFor } from '../backup/wait.ts';
 import { chooseRepository, nameByHand } from '../backup/wanted.ts';
+import { checkPatience, timeoutOption } from '../patience.ts';
 import { listIfAllowed } from '../read.ts';
 import type { Session } from '../session.ts';
 
@@ -27,7 +28,9 @@ export const backup = (session: Session) =>
       ).choices(['IfAvailable', 'Required', 'Never']),
     )
     .option('-w, --wait', 'wait until it is over; exit with 1 if it failed', false)
-    .action(async (vm, { full, repository, name, quiesce, wait }) => {
+    .addOption(timeoutOption())
+    .action(async (vm, { full, repository, name, quiesce, wait, timeout }) => {
+      checkPatience({ wait, timeout });
       const cluster = await session.cluster();
       const { kube, namespace } = cluster;
       const { terminal } = session;
@@ -52,5 +55,7 @@ export const backup = (session: Session) =>
         terminal.signal,
       );
       session.print([`vmbackup.backup.tidemark.dev/${created.metadata.name} created, into ${into}`]);
-      if (wait) session.exitCode = await waitFor(created, cluster, { terminal, paint: session.painter() });
+      if (!wait) return;
+      const screen = { terminal, paint: session.painter() };
+      session.exitCode = await waitFor(created, cluster, timeout, screen);
     });

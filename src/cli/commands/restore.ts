@@ -3,6 +3,7 @@ import { vmRestores } from '../../crds/vmrestore.ts';
 import { nameByHand } from '../backup/wanted.ts';
 import { ExitCode, UsageError } from '../exit-code.ts';
 import { forPrograms } from '../output.ts';
+import { checkPatience, timeoutOption } from '../patience.ts';
 import { findBackup } from '../read.ts';
 import { planLines } from '../restore/plan-lines.ts';
 import { restoreLine } from '../restore/progress.ts';
@@ -48,8 +49,10 @@ export const restore = (session: Session) =>
       ] as const),
     )
     .option('-w, --wait', 'wait until it is over; exit with 1 if it failed', false)
-    .action(async (backup, { from, output, wait, name, ...wish }) => {
+    .addOption(timeoutOption())
+    .action(async (backup, { from, output, wait, timeout, name, ...wish }) => {
       const { terminal } = session;
+      checkPatience({ wait: wait || wish.dryRun, timeout });
       const wished = await sourceOf(session, backup, from);
       // A path and a namespace are enough to write YAML where there is no cluster.
       const namespace = session.flags.namespace ?? (await session.cluster()).namespace;
@@ -68,6 +71,7 @@ export const restore = (session: Session) =>
           line: restoreLine,
           isOver: (seen) => seen.status?.completedAt !== undefined,
           goesOn: `the restore goes on: kubectl describe tmr -n ${namespace} ${metadata.name}`,
+          timeoutMs: timeout,
         },
         { terminal, paint },
       );

@@ -5,6 +5,7 @@ import { VERIFY_ANNOTATION } from '../../domain/labels.ts';
 import { annotate } from '../annotate.ts';
 import { ExitCode } from '../exit-code.ts';
 import { forPrograms, outputOption } from '../output.ts';
+import { checkPatience, timeoutOption } from '../patience.ts';
 import { findBackup, getIfVisible } from '../read.ts';
 import { watchUntilOver } from '../screen/watch.ts';
 import type { Session } from '../session.ts';
@@ -20,8 +21,10 @@ export const verify = (session: Session) =>
     )
     .argument('<backup>', 'a VMBackup, as `kubectl get tmb` lists them')
     .option('--no-wait', 'do not wait for the end')
+    .addOption(timeoutOption())
     .addOption(outputOption())
-    .action(async (name, { wait, output }) => {
+    .action(async (name, { wait, timeout, output }) => {
+      checkPatience({ wait, timeout });
       const cluster = await session.cluster();
       const { kube } = cluster;
       const { terminal } = session;
@@ -43,6 +46,7 @@ export const verify = (session: Session) =>
           line: verificationLine(token),
           isOver: (seen) => answer(seen) !== undefined,
           goesOn: `the verification goes on, and status.verification of VMBackup '${name}' will tell`,
+          timeoutMs: timeout,
         },
         screen,
       );
