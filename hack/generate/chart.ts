@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { chartReadme } from './chart-readme.ts';
+import { programRoles } from './rbac.ts';
 
 /** Where the chart is, from the root of the repository. */
 export const CHART = 'charts/tidemark';
 
-/** The rules in deploy/rbac, by the name that the chart's templates ask for. */
+/** The rules in deploy/rbac, those of our programs generated, by the name that the chart's templates ask for. */
 const RULES: Readonly<Record<string, readonly [file: string, kind: string, name: string]>> = {
   'controller-cluster': ['controller', 'ClusterRole', 'tidemark-controller'],
   controller: ['controller', 'Role', 'tidemark-controller'],
@@ -21,7 +22,7 @@ const RULES: Readonly<Record<string, readonly [file: string, kind: string, name:
 const Head = z.object({ kind: z.string(), metadata: z.object({ name: z.string() }) });
 
 /**
- * The files of the chart that come from elsewhere: rules, CRDs, README.
+ * The files of the chart that come from elsewhere: rules, CRDs, README. And the roles in deploy that the rules are of.
  *
  * @param crds CRD YAML by plural
  */
@@ -30,8 +31,11 @@ export async function chartFiles(
   crds: ReadonlyMap<string, string>,
 ): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
+  const generated = programRoles();
+  for (const [path, text] of generated) files.set(path, text);
   for (const [name, [file, kind, role]] of Object.entries(RULES)) {
-    const text = await readFile(join(root, 'deploy/rbac', `${file}.yaml`), 'utf8');
+    const path = `deploy/rbac/${file}.yaml`;
+    const text = generated.get(path) ?? (await readFile(join(root, path), 'utf8'));
     files.set(`${CHART}/files/rules/${name}.yaml`, rulesOf(text, kind, role));
   }
   for (const [plural, yaml] of crds) files.set(`${CHART}/templates/crds/${plural}.yaml`, crdTemplate(yaml));

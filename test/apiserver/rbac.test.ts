@@ -135,6 +135,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     'create core persistentvolumeclaims vms',
     'create batch jobs vms',
     'get core pods/log vms',
+    'list core events vms',
     'get core namespaces * kube-system',
     'get core namespaces * default',
     'watch coordination.k8s.io leases tidemark-system',

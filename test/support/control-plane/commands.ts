@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { auditFlags } from './audit.ts';
 import type { Pki } from './certificates.ts';
 import type { Ports } from './ports.ts';
 import type { Command, ProcessName } from './process.ts';
@@ -58,6 +59,7 @@ export function apiServer(place: Place): Command {
     '--requestheader-extra-headers-prefix=X-Remote-Extra-',
     `--proxy-client-cert-file=${pki.frontProxyClient.certificate}`,
     `--proxy-client-key-file=${pki.frontProxyClient.key}`,
+    ...auditFlags(place.dir),
   ]);
 }
 

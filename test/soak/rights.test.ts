@@ -1,0 +1,57 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { rights as controller } from '../../src/controller/rights.ts';
+import type { Rights } from '../../src/kube/rights.ts';
+import { rights as nodeAgent } from '../../src/node-agent/rights.ts';
+import { type Asked, AUDIT_DIRECTORY, auditedIn } from '../support/control-plane/audit.ts';
+import { run, scratchDirectory } from '../support/launcher/index.ts';
+
+/** One right, so that it can be compared: `everywhere get core pods/log`. */
+type Line = string;
+
+const SYSTEM = 'tidemark-system';
+const tables: Readonly<Record<string, Rights>> = { controller, 'node-agent': nodeAgent };
+
+/** The roles are generated from these tables (deploy/rbac). Here is the other half: what our programs really ask, as the API server notes it. */
+describe.each(Object.keys(tables))('the rights of the %s', (program) => {
+  test('are all used, and no more than these', () => {
+    const used = new Set(asked.filter((each) => each.program === program).map(lineOf));
+    expect([...used].sort()).toEqual([...granted(tables[program]!)].sort());
+  });
+
+  test('are never found too few', () => {
+    const refused = asked.filter((each) => each.program === program && each.code === 403);
+    expect(refused.map(lineOf)).toEqual([]);
+  });
+});
+
+let asked: readonly Asked[];
+const resources = new AsyncDisposableStack();
+
+beforeAll(async () => {
+  const { path } = resources.use(await scratchDirectory('tidemark-audit-'));
+  const directory = join(path, 'audit');
+  await mkdir(directory);
+  const vitest = join(import.meta.dirname, '../../node_modules/.bin/vitest');
+  const everything = [vitest, 'run', '--project', 'e2e', '--project', 'apiserver'];
+  await run(['env', `${AUDIT_DIRECTORY}=${directory}`, ...everything]);
+  asked = await auditedIn(directory);
+}, 3_600_000);
+afterAll(() => resources.disposeAsync());
+
+const line = (where: string, verb: string, group: string, resource: string): Line =>
+  `${where} ${verb} ${group === '' ? 'core' : group} ${resource}`;
+
+function* granted({ everywhere, inOwnNamespace }: Rights): Generator<Line> {
+  for (const [where, rights] of Object.entries({ everywhere, inOwnNamespace })) {
+    for (const { of, verbs } of rights)
+      for (const { group, resource } of of)
+        for (const verb of verbs) yield line(where, verb, group, resource);
+  }
+}
+
+function lineOf({ verb, group, resource, namespace }: Asked): Line {
+  const isOwn = group === 'coordination.k8s.io' && namespace === SYSTEM;
+  return line(isOwn ? 'inOwnNamespace' : 'everywhere', verb, group, resource);
+}
