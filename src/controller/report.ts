@@ -39,25 +39,32 @@ export async function report<T extends WithStatus>(
   writer: StatusWriter<T>,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (!(await writeStatus(kube, cache.kind, object, status, writer, signal))) return false;
+  const written = await writeStatus(kube, cache.kind, object, status, writer, signal);
+  if (written === undefined) return false;
   for (const event of events) recorder.record(cache.kind, object, event);
-  await untilNewer(cache, object, clock, signal);
+  await untilShown(cache, written, clock, signal);
   return true;
 }
 
-/** Resolves when the cache has another version of the object, or none. */
-async function untilNewer<T extends KubeObject>(
+/**
+ * Resolves when the cache has the object as it was written, or as it became after that, or not at all. Another version than before is not
+ * enough: it may be of a write between our reading and ours.
+ */
+async function untilShown<T extends KubeObject>(
   cache: Cache<T>,
   object: T,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
   const key = keyOf(object.metadata);
-  const isNewer = (): boolean => cache.get(key)?.metadata.resourceVersion !== object.metadata.resourceVersion;
-  if (isNewer()) return;
+  const isShown = (): boolean => {
+    const now = cache.get(key);
+    return now === undefined || isSince(now.metadata.resourceVersion, object.metadata.resourceVersion);
+  };
+  if (isShown()) return;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const leave = cache.onChange((change) => {
-    if (change.key === key && isNewer()) resolve();
+    if (change.key === key && isShown()) resolve();
   });
   const cancel = clock.after(OWN_WRITE_MS, () => {
     const message = `The watch does not show the status that was just written to ${cache.kind.kind} ${key}.`;
@@ -72,4 +79,10 @@ async function untilNewer<T extends KubeObject>(
     cancel();
     signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** Versions of one kind are numbers that rise (KEP-5504). */
+function isSince(version = '', written = ''): boolean {
+  const isNumber = /^\d+$/.test(version) && /^\d+$/.test(written);
+  return isNumber ? BigInt(version) >= BigInt(written) : version === written;
 }

@@ -18,7 +18,7 @@ const attempts = 5;
 
 /**
  * Writes this writer's part of a status: one request in the normal case, and none if the object says all that
- * already. A field of the writer that is left out is removed. Resolves to whether it wrote.
+ * already. A field of the writer that is left out is removed. Resolves to the object as it wrote it, or nothing.
  *
  * @param object as it was read. If it is gone by now, this throws NotFound; if another one has its name, Conflict
  *   with the reason `Replaced`: what we know is not about that one.
@@ -30,16 +30,15 @@ export async function writeStatus<T extends WithStatus>(
   desired: Partial<StatusOf<T>>,
   writer: StatusWriter<T>,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<T | undefined> {
   const wanted = owned<T>(desired, writer);
-  if (isDeepStrictEqual(asJson(wanted), asJson(owned<T>(object.status ?? {}, writer)))) return false;
+  if (isDeepStrictEqual(asJson(wanted), asJson(owned<T>(object.status ?? {}, writer)))) return undefined;
   // The fields are this writer's own: force takes them back from whoever edited the status by hand.
   const options = { fieldManager: writer.fieldManager, force: true };
   let { metadata } = object;
   for (let attempt = 1; ; attempt++) {
     try {
-      await kube.applyStatus(kind, metadata, wanted, options, signal);
-      return true;
+      return await kube.applyStatus(kind, metadata, wanted, options, signal);
     } catch (error) {
       // Changed meanwhile: that does not matter if it was another's field of the same object.
       if (!(error instanceof Conflict) || attempt === attempts) throw error;

@@ -79,7 +79,7 @@ describe('a status', () => {
   ])('$name', async ({ now, desired, writes }) => {
     const { kube, sent } = rig();
     const wrote = await writeStatus(kube, boxes, box(now), desired, writer, new AbortController().signal);
-    expect(wrote).toBe(writes);
+    expect(wrote !== undefined).toBe(writes);
     expect(sent).toHaveLength(writes ? 1 : 0);
   });
 
