@@ -113,6 +113,38 @@ describe('a VM that does not run', () => {
     await eventually('the Job is gone', async () => ((await jobs()) === '' ? true : undefined));
   });
 
+  test('and starts in the middle of the copy, has its disks at once: the Job gives way', async () => {
+    await tidemark.kubevirt.stop(vm);
+    await limitBandwidth('1Mi');
+    await backUpNow(tidemark, vm, 'in-the-way', { backoffLimit: 0 });
+    await eventually('the copy is under way', async () => {
+      const { progress } = (await tidemark.backup('in-the-way')).status?.execution ?? {};
+      return (progress?.doneBytes ?? 0) > 0 ? true : undefined;
+    });
+    const asked = Date.now();
+    const gone = eventually('the Job has ended', async () =>
+      (await pods()) === '' ? Date.now() : undefined,
+    );
+    // QEMU would not start on a disk that the Job still holds.
+    await tidemark.kubevirt.start(vm, NODE);
+    const gaveWayAfterMs = (await gone) - asked;
+    console.log(`the Job gave way ${gaveWayAfterMs} ms after the VM was started`);
+    expect(gaveWayAfterMs).toBeLessThan(15_000);
+    await limitBandwidth(null);
+    const { status } = await tidemark.ended('in-the-way', 120);
+    expect(status).toMatchObject({ phase: 'Succeeded', plan: { nodeName: NODE, failedAttempts: 0 } });
+  });
+
+  const limitBandwidth = (bandwidthLimit: string | null) =>
+    tidemark.cluster.kubectl([
+      ...['patch', 'tmrepo', 'nas', '--type=merge', '-p', JSON.stringify({ spec: { bandwidthLimit } })],
+    ]);
+  /** Of Jobs: the launcher's is not one of them. */
+  const pods = () =>
+    tidemark.cluster.kubectl([
+      ...['-n', NAMESPACE, 'get', 'pods', '-l', 'app.kubernetes.io/component=mover', '-o', 'name'],
+    ]);
+
   test('after QEMU was killed, gets a full of the disk whose bitmap went with it, and says so', async () => {
     await vm.write('root', { pattern: 0x44, offset: 3 * MiB, length: MiB });
     await vm.flush('root');

@@ -20,6 +20,8 @@ export interface Container {
   /** Undefined as long as it runs. */
   ended(): Terminated | undefined;
   kill(): Promise<void>;
+  /** SIGTERM, and SIGKILL for who is still there when the grace is over. */
+  stop(graceMs: number): Promise<void>;
 }
 
 /** Of FallbackToLogsOnError: so much of the log's end becomes the message. Source: kubernetes, pkg/kubelet/kuberuntime. */
@@ -107,7 +109,27 @@ export async function startContainer(
       child.kill('SIGKILL');
       await gone;
     },
+    async stop(graceMs) {
+      const killer = setTimeout(() => child.kill('SIGKILL'), graceMs);
+      for (const pid of await childrenOf(child.pid)) signalTo(pid, 'SIGTERM');
+      await gone;
+      clearTimeout(killer);
+    },
   };
+}
+
+/** `unshare` passes no signal on: it is its child that is the container's first process. */
+async function childrenOf(pid = 0): Promise<readonly number[]> {
+  const listed = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
+  return listed.split(' ').filter(Boolean).map(Number);
+}
+
+function signalTo(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has just ended.
+  }
 }
 
 /** `node dist/mover.js` of the image is `dist` of this source tree. */

@@ -44,6 +44,7 @@ export const Pod = z.looseObject({
     namespace: z.string(),
     uid: z.string(),
     deletionTimestamp: z.string().optional(),
+    deletionGracePeriodSeconds: z.int().optional(),
   }),
   spec: z.looseObject({
     nodeName: z.string().optional(),
@@ -109,10 +110,10 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   })();
 
   async function bring(pod: Pod): Promise<void> {
-    const { name, namespace, uid, deletionTimestamp } = pod.metadata;
+    const { name, namespace, uid, deletionTimestamp, deletionGracePeriodSeconds = 0 } = pod.metadata;
     const container = running.get(uid);
     if (deletionTimestamp !== undefined) {
-      await container?.kill();
+      await container?.stop(deletionGracePeriodSeconds * 1000);
       running.delete(uid);
       await cluster.kubectl([
         '-n',

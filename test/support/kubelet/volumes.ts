@@ -96,8 +96,8 @@ async function directoryOf(
   }
   const { namespace } = pod.metadata;
   const claim = await get(cluster, Claim, ['-n', namespace, 'pvc', persistentVolumeClaim?.claimName ?? '']);
-  if (claim.status?.phase !== 'Bound') return undefined;
-  const { spec } = await get(cluster, PersistentVolume, ['pv', claim.spec.volumeName ?? '']);
+  if (claim.status?.phase !== 'Bound' || claim.spec.volumeName === undefined) return undefined;
+  const { spec } = await get(cluster, PersistentVolume, ['pv', claim.spec.volumeName]);
   const { fsGroup } = pod.spec.securityContext;
   // What fsGroup is for: the volume's root is the group's to write.
   await chown(spec.hostPath.path, 0, fsGroup);
