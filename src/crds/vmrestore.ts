@@ -119,6 +119,19 @@ export const VMRestoreSpec = z
       .describe(
         "Storage classes to use instead of those that the disks had: {old: new}; '*' stands for all others.",
       ),
+    accessModes: z
+      .array(z.enum(['ReadWriteOnce', 'ReadWriteMany', 'ReadWriteOncePod']))
+      .min(1)
+      .max(3)
+      .meta(listSet)
+      .optional()
+      .describe(
+        'Access modes of the new claims, where the storage class does not offer those that the disks had.',
+      ),
+    volumeMode: z
+      .enum(['Filesystem', 'Block'])
+      .optional()
+      .describe('How the disks lie in the new claims, where the storage class does not offer what they had.'),
     withoutPersistentState: z
       .boolean()
       .default(false)

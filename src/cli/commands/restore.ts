@@ -38,6 +38,8 @@ export const restore = (session: Session) =>
       'another storage class than the disks had; may be said again',
       collect,
     )
+    .option('--access-mode <mode>', 'another access mode than the disks had; may be said again', collect)
+    .option('--volume-mode <mode>', 'Filesystem or Block, instead of what the disks had')
     .option('--without-persistent-state', 'a new VM although TPM and EFI state are in no backup', false)
     .option('--verify-first', 'prove every block of the chain before anything is touched', false)
     .option('--dry-run', 'only check and plan, and show the plan', false)

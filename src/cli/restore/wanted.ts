@@ -15,6 +15,8 @@ export interface RestoreWish {
   readonly stop: boolean;
   readonly volume?: readonly string[] | undefined;
   readonly storageClass?: readonly string[] | undefined;
+  readonly accessMode?: readonly string[] | undefined;
+  readonly volumeMode?: string | undefined;
   readonly withoutPersistentState: boolean;
   readonly verifyFirst: boolean;
   readonly dryRun: boolean;
@@ -48,12 +50,14 @@ export function restoreFor(
   { vm, source }: WishedSource,
   metadata: { readonly name: string; readonly namespace: string },
 ) {
-  const { volume, storageClass, withoutPersistentState, verifyFirst, dryRun } = wish;
+  const { volume, storageClass, accessMode, volumeMode, withoutPersistentState, verifyFirst, dryRun } = wish;
   const spec = {
     source,
     target: targetOf(wish, vm),
     ...(volume !== undefined && { volumes: [...volume] }),
     ...(storageClass !== undefined && { storageClassMap: Object.fromEntries(storageClass.map(classPair)) }),
+    ...(accessMode !== undefined && { accessModes: [...accessMode] }),
+    ...(volumeMode !== undefined && { volumeMode }),
     ...(withoutPersistentState && { withoutPersistentState }),
     ...(verifyFirst && { verifyFirst }),
     ...(dryRun && { dryRun }),

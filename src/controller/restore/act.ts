@@ -52,6 +52,8 @@ export async function actRestore(
         );
       return;
     case 'Write':
+      // Whatever the cache says: what a VM stands on is never written again.
+      if (await standsOnRestored(kube, restore, signal)) return;
       for (const claim of step.claims)
         await ensureJob(kube, writeJob(restore, step.source, context.image, claim), signal);
       return;
@@ -94,14 +96,12 @@ export async function actRestore(
       return;
     }
     case 'Succeed':
-      await settleRevisions(kube, restore, signal);
+      return await settleRevisions(kube, restore, signal);
+    case 'Settled':
+      // Not before the status says so: who finds no Jobs, and no end, would write the disks again.
       for (const name of jobs.keys()) await removeJob(kube, { namespace, name }, signal);
       return;
     case 'RecordPlan':
-      // A dry run has nothing more to ask.
-      if (step.isDryRun) for (const name of jobs.keys()) await removeJob(kube, { namespace, name }, signal);
-      return;
-    case 'Settled':
     case 'Wait':
     case 'Writing':
     case 'Fail':

@@ -36,15 +36,19 @@ export async function observeRestore(
   const standings = new Map(jobs);
   const check = { namespace, name: checkJobName(restore) };
   const claims = caches.views.claimsIn(namespace ?? '').map((claim) => [claim.metadata.name, claim] as const);
+  const told =
+    standings.get(check.name)?.kind === 'Succeeded'
+      ? await readInspection(caches, kube, check, signal)
+      : { inspection: undefined };
+  const vmUid = told.inspection?.backup?.vmUid;
   return {
     restore,
     backup,
     repository: repositoryName === undefined ? undefined : caches.repositories.get({ name: repositoryName }),
     clusterId,
     jobs: standings,
-    ...(standings.get(check.name)?.kind === 'Succeeded'
-      ? await readInspection(caches, kube, check, signal)
-      : { inspection: undefined }),
+    ...told,
+    original: vmUid === undefined ? undefined : caches.vms.list(({ metadata }) => metadata.uid === vmUid)[0],
     claims: new Map(claims),
     vm: vmName === undefined ? undefined : caches.vms.get({ namespace, name: vmName }),
     vmi: vmName === undefined ? undefined : caches.vmis.get({ namespace, name: vmName }),

@@ -94,7 +94,7 @@ async function attempt(
 
 /** A deleted restore takes back what it began, unless it is over. */
 function leave(world: RestoreWorld): RestoreStep {
-  return world.restore.status?.completedAt === undefined ? undo(world) : { kind: 'Succeed' };
+  return world.restore.status?.completedAt === undefined ? undo(world) : { kind: 'Settled' };
 }
 
 async function record(

@@ -1,4 +1,4 @@
-import type { RestorePhase, VMRestore, VMRestoreStatus } from '../../crds/vmrestore.ts';
+import type { RestorePhase, RestorePlan, VMRestore, VMRestoreStatus } from '../../crds/vmrestore.ts';
 import { humanSize } from '../../domain/columns.ts';
 import { restoreProgress } from '../../domain/restore/progress.ts';
 import type { RestoreStep, RestoreWorld } from '../../domain/restore/step.ts';
@@ -63,7 +63,7 @@ function desired(restore: VMRestore, step: RestoreStep): Desired {
     case 'Wait':
       return { type: step.needsPerson ? 'Stalled' : 'Reconciling', status: 'True', ...step.why };
     case 'Fail':
-      return reconciling('Undoing', `${step.why.reason}: ${step.why.message}`);
+      return reconciling('Undoing', `Takes back what it made. ${step.why.reason}: ${step.why.message}`);
     case 'Undo': {
       const { reason = 'Deleted', message = 'The VMRestore was deleted.' } = restore.status?.failure ?? {};
       return { type: 'Stalled', status: 'True', reason, message };
@@ -108,28 +108,34 @@ function reconciling(reason: string, message: string): Desired {
   return { type: 'Reconciling', status: 'True', reason, message: clip(message) };
 }
 
-function told({ claims, vmName, pointInTime }: NonNullable<VMRestoreStatus['plan']>): string {
+function told({ claims, vmName, pointInTime, leftOut = [] }: RestorePlan): string {
   const bytes = claims.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const disks = claims.map(({ volume, claimName }) => `${volume} to claim ${claimName}`).join(', ');
   const vm = vmName === undefined ? '' : `, for VirtualMachine ${vmName}`;
   const when = pointInTime === undefined ? '' : `, as of ${pointInTime}`;
-  return `${humanSize(bytes)}: ${disks}${vm}${when}`;
+  const without = leftOut.length === 0 ? '' : `. Left out: ${leftOut.join('; ')}`;
+  return `${humanSize(bytes)}: ${disks}${vm}${when}${without}`;
 }
 
 function succeeded({ spec, status }: VMRestore): string {
   const plan = status?.plan;
   if (plan === undefined) return 'Done.';
   if (spec.dryRun) return `Nothing was changed. It would restore ${told(plan)}.`;
-  const kept = plan.claims.flatMap(({ replaces }) => replaces ?? []);
-  const old =
-    kept.length === 0
-      ? ''
-      : ` The disks of before are kept as claims ${kept.join(', ')}: delete them when you need them no more.`;
-  const start =
-    spec.target.inPlace && plan.runStrategy === 'Manual'
-      ? ` Its run strategy is Manual: virtctl start ${plan.vmName ?? ''}.`
-      : '';
-  return clip(`Restored ${told(plan)}.${old}${start}`);
+  return clip([`Restored ${told(plan)}.`, ...keptOf(plan), ...startOf(plan)].join(' '));
+}
+
+/** In place: what is still there of before. */
+function keptOf({ claims }: RestorePlan): readonly string[] {
+  const kept = claims.flatMap(({ replaces }) => replaces ?? []);
+  if (kept.length === 0) return [];
+  return [
+    `The disks of before are kept as claims ${kept.join(', ')}: delete them when you need them no more.`,
+  ];
+}
+
+function startOf({ vmName, runStrategy }: RestorePlan): readonly string[] {
+  if (vmName === undefined || (runStrategy !== 'Manual' && runStrategy !== 'Halted')) return [];
+  return [`The VM does not run (run strategy ${runStrategy}): virtctl start ${vmName}.`];
 }
 
 function phaseOf(restore: VMRestore, step: RestoreStep): RestorePhase {
@@ -142,7 +148,7 @@ function phaseOf(restore: VMRestore, step: RestoreStep): RestorePhase {
     case 'Settled':
       return restore.status?.phase ?? 'Succeeded';
     case 'RecordPlan':
-      return step.isDryRun ? 'Succeeded' : 'Writing';
+      return step.isDryRun ? 'Succeeded' : 'Pending';
     case 'Check':
     case 'CheckAgain':
     case 'Verify':
@@ -150,6 +156,7 @@ function phaseOf(restore: VMRestore, step: RestoreStep): RestorePhase {
     case 'Wait':
       return restore.status?.phase ?? 'Pending';
     case 'StopVm':
+      return 'Pending';
     case 'MakeClaims':
     case 'Write':
     case 'Writing':

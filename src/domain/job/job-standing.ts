@@ -2,6 +2,7 @@ import type { Event, Job, Pod } from '../../crds/core.ts';
 import { jsonOrNothing } from '../json-or-nothing.ts';
 import { ErrorEvent, ProgressEvent, VerifyResult } from '../mover-report.ts';
 import { clip, type Why } from '../why.ts';
+import { REPOSITORY_PATH } from './mover-pod.ts';
 
 /** Where the work of one Job stands. */
 export type JobStanding =
@@ -110,13 +111,13 @@ function failureOf(
   lastLine: string | undefined,
 ): Why {
   const said = Failure.safeParse(eventIn(message, 'error'));
-  if (said.success) return { reason: said.data.reason, message: clip(said.data.message) };
+  if (said.success) return { reason: said.data.reason, message: clip(inRepository(said.data.message)) };
   // A verification tells all that it found, which may be more than fits a termination message.
   const verified = VerifyResult.safeParse(jsonOrNothing(lastLine ?? ''));
   if (verified.success && verified.data.faults[0]) {
     const { faults } = verified.data;
     const more = faults.length === 1 ? '' : ` (and ${faults.length - 1} more)`;
-    return { reason: faults[0]!.reason, message: clip(`${faults[0]!.message}${more}`) };
+    return { reason: faults[0]!.reason, message: clip(`${inRepository(faults[0]!.message)}${more}`) };
   }
   if (reason === 'OOMKilled')
     return {
@@ -129,6 +130,11 @@ function failureOf(
       `The mover ended with exit code ${exitCode}: ${message.trim() || (reason ?? 'it said nothing')}`,
     ),
   };
+}
+
+/** Where the Job has it mounted says nothing to who reads paths below the repository's root everywhere else. */
+function inRepository(message: string): string {
+  return message.replaceAll(`${REPOSITORY_PATH}/`, '');
 }
 
 function containerOf(pod: Pod | undefined) {

@@ -1,5 +1,5 @@
 import type { RestorePlan } from '../../crds/vmrestore.ts';
-import type { Why } from '../why.ts';
+import { clip, type Why } from '../why.ts';
 import { forget, stopFirst } from './in-place.ts';
 import type { Inspection } from './inspection.ts';
 import { checkJobName, RESTORE_LABEL, verifyJobName, writeJobName } from './names.ts';
@@ -7,6 +7,7 @@ import { planRestore } from './plan.ts';
 import { type RestoreSource, sourceOf } from './source.ts';
 import { ofLookingJob, type RestoreStep, type RestoreWorld } from './step.ts';
 import { isSwitched } from './switch-disks.ts';
+import { withUnbound } from './unbound.ts';
 
 /** So many disks are written at the same time. */
 const PARALLEL_WRITERS = 4;
@@ -71,6 +72,7 @@ function askedOf(world: RestoreWorld, source: RestoreSource): Inspection | Resto
   if (checked.kind === 'Absent') return { kind: 'Check', source };
   const what = 'Looks whether all that the backup needs is in the repository.';
   const pending = ofLookingJob(checked, 'Checking', what);
+  if (pending?.kind === 'Fail') return { kind: 'Fail', why: withOthers(pending.why) };
   if (pending !== undefined) return pending;
   if (inspection !== undefined) return inspection;
   if (unreadable === undefined) return { kind: 'CheckAgain' };
@@ -78,6 +80,13 @@ function askedOf(world: RestoreWorld, source: RestoreSource): Inspection | Resto
   return unreadable.reason === 'BackupUnreadable'
     ? { kind: 'Fail', why: unreadable }
     : { kind: 'Wait', why: unreadable, needsPerson: true };
+}
+
+/** What to do when a backup cannot be read. */
+function withOthers({ reason, message }: Why): Why {
+  const isOfData = reason.startsWith('Backup');
+  const others = "Others: 'kubectl get tmb', or 'tidemark-mover list' where the repository is mounted.";
+  return { reason, message: isOfData ? clip(`The backup cannot be read: ${message}. ${others}`) : message };
 }
 
 function ofPlanned(world: RestoreWorld, source: RestoreSource, plan: RestorePlan): RestoreStep {
@@ -88,7 +97,8 @@ function ofPlanned(world: RestoreWorld, source: RestoreSource, plan: RestorePlan
     if (obstacle !== undefined) return obstacle;
   }
   const missing = plan.claims.filter(({ claimName }) => !claims.has(claimName));
-  const isWritten = allWritten(world, plan);
+  // Its Jobs may be gone by then: what a VM stands on is never written again.
+  const isWritten = stands(world, plan) || allWritten(world, plan);
   if (missing.length > 0 && !isWritten) return { kind: 'MakeClaims', claims: missing };
   const foreign = plan.claims.find(
     ({ claimName }) => claims.get(claimName)?.metadata.labels?.[RESTORE_LABEL] !== restore.metadata.uid,
@@ -122,7 +132,11 @@ function write(world: RestoreWorld, source: RestoreSource, plan: RestorePlan): R
   if (next.length > 0) return { kind: 'Write', source, claims: next.map(({ claim }) => claim) };
   const stuck = underWay.find(({ standing }) => standing.kind === 'Waiting');
   if (stuck?.standing.kind === 'Waiting' && underWay.every(({ standing }) => standing.kind === 'Waiting'))
-    return { kind: 'Wait', why: stuck.standing.why, needsPerson: false };
+    return {
+      kind: 'Wait',
+      why: withUnbound(stuck.standing.why, plan.claims, world.claims),
+      needsPerson: false,
+    };
   return { kind: 'Writing' };
 }
 
@@ -146,6 +160,14 @@ function finish(world: RestoreWorld, source: RestoreSource, plan: RestorePlan): 
       return { kind: 'StartVm', vmName, runStrategy };
   }
   return { kind: 'Succeed' };
+}
+
+/** Whether the VM has come to stand on the restored claims. */
+function stands({ restore, vm }: RestoreWorld, plan: RestorePlan): boolean {
+  if (vm === undefined || !isSwitched(vm, plan)) return false;
+  return (
+    restore.spec.target.inPlace !== undefined || vm.metadata.labels?.[RESTORE_LABEL] === restore.metadata.uid
+  );
 }
 
 function allWritten({ restore, jobs }: RestoreWorld, plan: RestorePlan): boolean {

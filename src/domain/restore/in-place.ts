@@ -24,7 +24,7 @@ export function stopFirst(
   const forgotten = stateClaims(world).filter((name) => jobs.has(forgetJobName(restore, name)));
   if (forgotten.length > 0) return { kind: 'ForgetAgain', claimNames: forgotten };
   if (!stopVM) {
-    const message = `VirtualMachine '${vmName}' runs: stop it, or set target.inPlace.stopVM.`;
+    const message = `VirtualMachine '${vmName}' runs: 'virtctl stop ${vmName}', and the restore goes on by itself. Or delete this VMRestore and make one with target.inPlace.stopVM: true, which stops the VM and starts it again.`;
     return { kind: 'Wait', why: { reason: 'VMRunning', message }, needsPerson: true };
   }
   if (vm.spec.runStrategy !== 'Halted') return { kind: 'StopVm', vmName };

@@ -2,6 +2,7 @@ import type { RestorePlan, VMRestore } from '../../crds/vmrestore.ts';
 import { claimNameOf } from '../volumes.ts';
 import type { Definitions, StoredVm, StoredVolume } from './inspection.ts';
 import { RESTORED_AT_ANNOTATION, restoreLabels, revisionName } from './names.ts';
+import { onClaim } from './on-claim.ts';
 import { REVISED, storedRevision } from './revisions.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -74,9 +75,7 @@ function volumesOf(volumes: readonly StoredVolume[], plan: RestorePlan): readonl
     if ('memoryDump' in volume) return [];
     if (claimNameOf(volume) === undefined) return [volume];
     const claim = plan.claims.find((it) => it.volume === volume.name);
-    return claim === undefined
-      ? []
-      : [{ name: volume.name, persistentVolumeClaim: { claimName: claim.claimName } }];
+    return claim === undefined ? [] : [onClaim(volume, claim.claimName)];
   });
 }
 

@@ -5,7 +5,7 @@ import { parseQuantity } from '../quantity.ts';
 import { fitName } from '../short-hash.ts';
 import { claimNameOf } from '../volumes.ts';
 import { clip, type Why } from '../why.ts';
-import type { Definitions, Inspection, StoredClaim, StoredVm } from './inspection.ts';
+import type { Definitions, Inspection, StoredClaim } from './inspection.ts';
 import { RESTORE_LABEL } from './names.ts';
 import { REVISED, storedRevision } from './revisions.ts';
 import type { RestoreSource } from './source.ts';
@@ -19,6 +19,8 @@ export interface PlanQuestion {
   readonly claims: ReadonlyMap<string, PersistentVolumeClaim>;
   /** The VM that the target names, if it is there. */
   readonly vm: VirtualMachine | undefined;
+  /** The very VM that was backed up, if it is still there, in whatever namespace. */
+  readonly original?: VirtualMachine | undefined;
 }
 
 type Refusal = (question: PlanQuestion) => Why | undefined;
@@ -29,6 +31,7 @@ const refusals: readonly Refusal[] = [
   dataNotWhole,
   persistentStateMissing,
   vmNameTaken,
+  originalStillThere,
   vmToChangeMissing,
   backupOfAnotherVm,
   volumeNotInVm,
@@ -74,14 +77,15 @@ function plannedClaim(question: PlanQuestion, volume: Inspection['volumes'][numb
   const stored = storedClaimOf(question, volume.name);
   const storageClassName = mappedClass(restore, stored?.spec.storageClassName);
   const today = vm?.spec.template.spec.volumes?.find(({ name }) => name === volume.name);
+  const volumeMode = restore.spec.volumeMode ?? modeOf(stored);
   const replaces = restore.spec.target.inPlace && today && claimNameOf(today);
   return {
     volume: volume.name,
     claimName: claimNameFor(restore, volume.name),
     sizeBytes: volume.virtualSizeBytes,
-    requestBytes: requestBytes(volume.virtualSizeBytes, stored),
-    volumeMode: stored?.spec.volumeMode === 'Block' ? 'Block' : 'Filesystem',
-    accessModes: [...(stored?.spec.accessModes ?? ['ReadWriteOnce'])],
+    requestBytes: requestBytes(volume.virtualSizeBytes, stored, volumeMode),
+    volumeMode,
+    accessModes: [...(restore.spec.accessModes ?? stored?.spec.accessModes ?? ['ReadWriteOnce'])],
     ...(storageClassName !== undefined && { storageClassName }),
     ...(replaces !== undefined && { replaces }),
   };
@@ -102,12 +106,21 @@ function storedClaimOf({ inspection }: PlanQuestion, volume: string): StoredClai
   return persistentVolumeClaims.find(({ metadata }) => metadata.name === claimName);
 }
 
-/** As much as the disk had; where that is not known, the disk and what a file system takes (CDI's default: 6 %). */
-function requestBytes(diskBytes: number, claim: StoredClaim | undefined): number {
+function modeOf(claim: StoredClaim | undefined): PlannedClaim['volumeMode'] {
+  return claim?.spec.volumeMode === 'Block' ? 'Block' : 'Filesystem';
+}
+
+/** As much as the disk had; where it had no file system, or nobody knows, no less than the disk and what one takes (CDI's default: 6 %). */
+function requestBytes(
+  diskBytes: number,
+  claim: StoredClaim | undefined,
+  volumeMode: PlannedClaim['volumeMode'],
+): number {
   const asked = parseQuantity(claim?.spec.resources?.requests?.storage ?? '') ?? 0;
   const had = parseQuantity(claim?.status?.capacity?.storage ?? '') ?? 0;
   const known = Math.max(asked, had);
-  return known >= diskBytes ? known : Math.ceil(diskBytes * 1.06);
+  const isEnough = known >= diskBytes && (volumeMode === 'Block' || modeOf(claim) === 'Filesystem');
+  return isEnough ? known : Math.max(known, Math.ceil(diskBytes * 1.06));
 }
 
 function mappedClass({ spec }: VMRestore, before: string | undefined): string | undefined {
@@ -137,7 +150,7 @@ function leftOutOf(question: PlanQuestion): readonly string[] {
       ? []
       : dropped.map(({ name }) => `volume ${name}: not restored, so the new VM does not have it`)),
     ...(restore.spec.target.newVM === undefined ? [] : revisionsLost(inspection.definitions)),
-    ...(hasPersistentState(virtualMachine) ? ['persistent TPM and EFI state: in no backup'] : []),
+    ...(hasPersistentState(inspection.definitions) ? ['persistent TPM and EFI state: in no backup'] : []),
   ];
 }
 
@@ -180,7 +193,7 @@ function dataNotWhole(question: PlanQuestion): Why | undefined {
 function persistentStateMissing({ restore, inspection }: PlanQuestion): Why | undefined {
   const { newVM } = restore.spec.target;
   if (newVM === undefined || restore.spec.withoutPersistentState) return undefined;
-  if (!hasPersistentState(inspection.definitions.virtualMachine)) return undefined;
+  if (!hasPersistentState(inspection.definitions)) return undefined;
   const message =
     'The VM had a persistent TPM or EFI variables, which are in no backup: a new VM begins with empty ones, and a guest whose disks are locked to its TPM will ask for its recovery key. Set withoutPersistentState: true to restore all the same.';
   return { reason: 'PersistentStateNotInBackup', message };
@@ -192,6 +205,17 @@ function vmNameTaken({ restore, vm }: PlanQuestion): Why | undefined {
     return undefined;
   const message = `There is a VirtualMachine '${newVM.name}' already: take another target.newVM.name, or restore it with target.inPlace.`;
   return { reason: 'VMExists', message };
+}
+
+/** Two that run with one MAC address and one firmware UUID: the network and the licences of neither work any more. */
+function originalStillThere({ restore, original }: PlanQuestion): Why | undefined {
+  const { newVM } = restore.spec.target;
+  const starts =
+    newVM?.identity === 'Keep' && newVM.runStrategy !== 'Halted' && newVM.runStrategy !== 'Manual';
+  if (!starts || original === undefined) return undefined;
+  const where = `${original.metadata.namespace ?? ''}/${original.metadata.name}`;
+  const message = `VirtualMachine '${where}' is still there, and the new one would run beside it with its MAC addresses and firmware UUID: delete it first, or take identity: New, or runStrategy: Halted and start only one of them.`;
+  return { reason: 'OriginalStillThere', message };
 }
 
 function vmToChangeMissing({ restore, vm }: PlanQuestion): Why | undefined {
@@ -223,7 +247,10 @@ function volumeNotInVm(question: PlanQuestion): Why | undefined {
   return { reason: 'VolumeNotInVM', message };
 }
 
-function hasPersistentState({ spec }: StoredVm): boolean {
-  const domain = spec.template.spec.domain;
-  return domain?.devices?.tpm?.persistent === true || domain?.firmware?.bootloader?.efi?.persistent === true;
+/** The VM may say so, or its preference: then only the instance that ran told of it. */
+function hasPersistentState({ virtualMachine, uses }: Definitions): boolean {
+  const domain = virtualMachine.spec.template.spec.domain;
+  const tpm = domain?.devices?.tpm?.persistent ?? uses?.persistentState.tpm;
+  const efi = domain?.firmware?.bootloader?.efi?.persistent ?? uses?.persistentState.efi;
+  return tpm === true || efi === true;
 }

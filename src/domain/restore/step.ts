@@ -19,6 +19,8 @@ export interface RestoreWorld extends SourceQuestion {
   /** The VM that the target names. */
   readonly vm: VirtualMachine | undefined;
   readonly vmi: VirtualMachineInstance | undefined;
+  /** The very VM that was backed up, if it is still there, in whatever namespace. */
+  readonly original?: VirtualMachine | undefined;
 }
 
 /** What is to be done with one VMRestore now. Each of them is safe to be done twice. */

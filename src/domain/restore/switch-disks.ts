@@ -2,6 +2,7 @@ import type { RestorePlan } from '../../crds/vmrestore.ts';
 import { claimNameOf } from '../volumes.ts';
 import type { StoredVm } from './inspection.ts';
 import { RESTORED_AT_ANNOTATION } from './names.ts';
+import { onClaim } from './on-claim.ts';
 
 /** One step of a JSON patch (RFC 6902). */
 export type PatchStep =
@@ -20,9 +21,7 @@ export function switchDisks(vm: StoredVm, plan: RestorePlan, now: string): reado
   const claims = new Map(plan.claims.map((claim) => [claim.volume, claim]));
   const turned = volumes.map((volume) => {
     const claim = claims.get(volume.name);
-    return claim === undefined
-      ? volume
-      : { name: volume.name, persistentVolumeClaim: { claimName: claim.claimName } };
+    return claim === undefined ? volume : onClaim(volume, claim.claimName);
   });
   if (isSwitched(vm, plan) || !isHeld(vm)) return [];
   const gone = new Set(plan.claims.map(({ replaces }) => replaces));

@@ -40,7 +40,13 @@ test('what else is wished stands in the object', () => {
   ).toMatchObject({ volumes: ['root'], storageClassMap: { ceph: 'fast', '*': 'slow' }, ...more });
 });
 
+test('claims may be of another kind than they were', () => {
+  const spec = specOf({ disks: true, accessMode: ['ReadWriteOnce'], volumeMode: 'Filesystem' });
+  expect(spec).toMatchObject({ accessModes: ['ReadWriteOnce'], volumeMode: 'Filesystem' });
+});
+
 test.each<[string, Partial<RestoreWish>, string]>([
+  ['an access mode that nobody can write by', { to: 'x', accessMode: ['ReadOnlyMany'] }, 'accessModes'],
   ['no target', {}, 'say where it goes'],
   ['two targets', { to: 'x', disks: true }, 'say where it goes'],
   ['a start of nothing new', { inPlace: true, start: true }, '--start and --keep-identity are for a new VM'],

@@ -7,7 +7,20 @@ import type { RestoreWorld } from '../../../src/domain/restore/step.ts';
 import type { Kube } from '../../../src/kube/client.ts';
 import { NotFound } from '../../../src/kube/errors.ts';
 import { repository } from '../../domain/builders.ts';
-import { existingClaim, GiB, inPlace, PATH, restore, UID, vm } from '../../domain/restore/builders.ts';
+import {
+  existingClaim,
+  GiB,
+  inPlace,
+  PATH,
+  restore,
+  source,
+  UID,
+  vm,
+} from '../../domain/restore/builders.ts';
+
+interface Named {
+  readonly metadata: { readonly name: string };
+}
 
 function planned(volume: string): PlannedClaim {
   return {
@@ -63,4 +76,43 @@ test('a restore that is undone removes the claims that it made', async () => {
 
 test('a restore that is undone never removes what the VM stands on since an instant ago', async () => {
   expect(await removed(switched)).toEqual([]);
+});
+
+test('a restore keeps its Jobs until its end stands in the status: without them it would write the disks again', async () => {
+  const gone: string[] = [];
+  const kube = { delete: async (_: unknown, { name }: { name: string }) => gone.push(name) };
+  const world: RestoreWorld = {
+    ...{ restore: restore(inPlace), backup: undefined, repository: repository(), clusterId: 'c' },
+    ...{ inspection: undefined, claims: new Map(), vm: switched, vmi: undefined },
+    jobs: new Map([['r-write-root', { kind: 'Succeeded' }]]),
+  };
+  const context = { kube: kube as unknown as Kube, image: 'i', now: new Date(0) };
+  await actRestore(world, { kind: 'Succeed' }, context, new AbortController().signal);
+  expect(gone).toEqual([]);
+  await actRestore(world, { kind: 'Settled' }, context, new AbortController().signal);
+  expect(gone).toEqual(['r-write-root']);
+});
+
+test.each([
+  ['writes the disks', vm(), 2],
+  ['never writes what the VM stands on since an instant ago', switched, 0],
+])('a restore %s', async (_, now, jobs) => {
+  const made: string[] = [];
+  const kube = {
+    get: async () => now,
+    create: async (_kind: unknown, { metadata }: Named) => made.push(metadata.name),
+  };
+  const plan = { repository: 'nas', path: PATH, runStrategy: 'Halted' as const, claims };
+  const world: RestoreWorld = {
+    ...{
+      restore: restore(inPlace, {}, { plan }),
+      backup: undefined,
+      repository: repository(),
+      clusterId: 'c',
+    },
+    ...{ inspection: undefined, jobs: new Map(), claims: new Map(), vm: vm(), vmi: undefined },
+  };
+  const context = { kube: kube as unknown as Kube, image: 'i', now: new Date(0) };
+  await actRestore(world, { kind: 'Write', source, claims }, context, new AbortController().signal);
+  expect(made).toHaveLength(jobs);
 });

@@ -13,7 +13,7 @@ import {
   writeJobName,
 } from '../../../src/domain/restore/names.ts';
 import { newVm } from '../../../src/domain/restore/new-vm.ts';
-import { switchDisks } from '../../../src/domain/restore/switch-disks.ts';
+import { isSwitched, switchDisks } from '../../../src/domain/restore/switch-disks.ts';
 import { repository } from '../builders.ts';
 import {
   claimsOnly,
@@ -93,6 +93,7 @@ class Cluster {
           this.claims.set(claimName, existingClaim(claimName, UID));
         return;
       case 'Write':
+        expect(this.vm !== undefined && isSwitched(this.vm, plan!), 'a VM stands on it').toBe(false);
         for (const { volume } of some(step.claims))
           this.jobs.set(writeJobName(this.restore, volume), {
             kind: 'Running',
@@ -155,11 +156,11 @@ class Cluster {
         this.#status({ completedAt: 'now' });
         return;
       case 'Succeed':
-        if (isCut) return;
-        this.jobs.clear();
-        this.#status({ completedAt: 'now' });
+        if (!isCut) this.#status({ completedAt: 'now' });
         return;
       case 'Settled':
+        if (!isCut) this.jobs.clear();
+        return;
       case 'Wait':
       case 'Writing':
         return;
@@ -183,14 +184,21 @@ class Cluster {
   }
 }
 
-function live(cluster: Cluster, cuts: readonly boolean[], failing?: string): readonly string[] {
+function live(
+  cluster: Cluster,
+  cuts: readonly boolean[],
+  failing?: string,
+  losses: readonly boolean[] = [],
+): readonly string[] {
   const steps: string[] = [];
-  for (let turn = 0; turn < 60; turn++) {
+  for (let turn = 0; turn < 90; turn++) {
     const step = decideRestore(cluster.world());
-    steps.push(step.kind);
-    if (step.kind === 'Settled') return steps;
+    const isOver = step.kind === 'Settled';
+    if (!isOver || steps.at(-1) !== 'Settled') steps.push(step.kind);
     cluster.carryOut(step, cuts[turn] ?? false);
+    if (isOver && cluster.jobs.size === 0) return steps;
     cluster.pass(failing);
+    if (losses[turn]) cluster.jobs.clear();
   }
   throw new Error(`does not come to an end: ${steps.join(', ')}`);
 }
@@ -235,6 +243,22 @@ describe('killed at any step', () => {
       }),
     );
   });
+
+  test.each(targets)(
+    'or of its Jobs, a restore to %s never writes what a VM stands on',
+    (_, target, there) => {
+      const undisturbed = new Cluster(restore(target), there);
+      live(undisturbed, []);
+      const some = array(boolean(), { maxLength: 30 });
+      assert(
+        property(some, some, (cuts, losses) => {
+          const cluster = new Cluster(restore(target), there);
+          live(cluster, cuts, undefined, losses);
+          expect(cluster).toEqual(undisturbed);
+        }),
+      );
+    },
+  );
 
   test.each(targets)('a failed restore to %s leaves the world as it was', (_, target, there) => {
     const asked = restore(target);
@@ -283,6 +307,44 @@ describe('a restore', () => {
     cluster.carryOut(decideRestore(cluster.world()), false);
     expect(decideRestore(cluster.world())).toMatchObject({ kind: 'Fail', why: { reason: 'ClaimExists' } });
     expect(cluster.claims.get('db-2-root')?.metadata.labels).toEqual({});
+  });
+
+  test('leaves a VM alone that someone made since the plan, and takes its claims back', () => {
+    const cluster = planned(newVM);
+    while (decideRestore(cluster.world()).kind !== 'MakeVm') {
+      cluster.carryOut(decideRestore(cluster.world()), false);
+      cluster.pass(undefined);
+    }
+    const foreign = vm({ runStrategy: 'Halted' });
+    cluster.vm = foreign;
+    expect(live(cluster, [])).toEqual(['Fail', 'Undo', 'Settled']);
+    expect(cluster.restore.status?.failure?.reason).toBe('VMExists');
+    expect(cluster.claims.size).toBe(0);
+    expect(cluster.vm).toBe(foreign);
+  });
+
+  test('names the claim that gets no volume, which the scheduler does not', () => {
+    const cluster = planned(newVM);
+    cluster.carryOut(decideRestore(cluster.world()), false);
+    for (const [name, claim] of cluster.claims)
+      cluster.claims.set(name, { ...claim, status: { phase: name === 'db-2-data' ? 'Pending' : 'Bound' } });
+    const why = { reason: 'Unschedulable', message: 'pod has unbound immediate PersistentVolumeClaims' };
+    for (const volume of ['root', 'data'])
+      cluster.jobs.set(writeJobName(cluster.restore, volume), { kind: 'Waiting', why });
+    const step = decideRestore(cluster.world());
+    expect(step).toMatchObject({ kind: 'Wait', needsPerson: false, why: { reason: 'Unschedulable' } });
+    expect(JSON.stringify(step)).toContain(
+      "'db-2-data' of class 'ceph' has no volume yet: 'kubectl describe pvc",
+    );
+  });
+
+  test('of a backup that cannot be read says where others are', () => {
+    const cluster = new Cluster(restore(newVM), undefined);
+    const why = { reason: 'BackupDataMissing', message: 'c/shop/db-1/x/manifest.json: is missing' };
+    cluster.jobs.set(checkJobName(cluster.restore), { kind: 'Failed', why });
+    const step = decideRestore(cluster.world());
+    expect(step).toMatchObject({ kind: 'Fail', why: { reason: 'BackupDataMissing' } });
+    expect(JSON.stringify(step)).toContain("manifest.json: is missing. Others: 'kubectl get tmb'");
   });
 
   test('asks again when the answer of the check is lost', () => {

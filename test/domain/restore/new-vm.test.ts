@@ -31,6 +31,38 @@ describe('the new VM', () => {
     expect(spec).not.toHaveProperty('running');
   });
 
+  test('has the disks that could be unplugged as such', () => {
+    const found = inspection();
+    const [root, data] = found.definitions.virtualMachine.spec.template.spec.volumes ?? [];
+    Object.assign(root?.dataVolume ?? {}, { hotpluggable: true });
+    Object.assign(data?.persistentVolumeClaim ?? {}, { hotpluggable: true });
+    expect(made('New', {}, found).spec).toMatchObject({
+      template: {
+        spec: {
+          volumes: [
+            { name: 'root', persistentVolumeClaim: { claimName: 'db-2-root', hotpluggable: true } },
+            { name: 'data', persistentVolumeClaim: { claimName: 'db-2-data', hotpluggable: true } },
+            { name: 'cloud' },
+          ],
+        },
+      },
+    });
+  });
+
+  test.each(['Always', 'Halted', 'Manual'] as const)('runs as it is asked to: %s', (runStrategy) => {
+    const asked = restore({ newVM: { ...newVM.newVM, runStrategy } });
+    const { definitions } = inspection();
+    const plan = planRestore({
+      restore: asked,
+      source,
+      inspection: inspection(),
+      claims: new Map(),
+      vm: undefined,
+    });
+    if ('reason' in plan) throw new Error(plan.message);
+    expect(newVm(asked, plan, definitions, NOW).spec).toMatchObject({ runStrategy });
+  });
+
   test('takes instancetype and preference as they were, by revisions of its own', () => {
     const { spec } = made('New', {}, withRevisions());
     expect(spec).toMatchObject({
@@ -64,6 +96,14 @@ describe('the new VM', () => {
     const text = JSON.stringify(newVm(asked, plan, found.definitions, NOW));
     expect(text).not.toMatch(/db-dump|team|scratch|virtiofs/);
     expect(plan.leftOut).toContain('volume shared: not restored, so the new VM does not have it');
+  });
+
+  test('has the serials of its disks, by which the guest finds them, whoever it is', () => {
+    const found = inspection();
+    const [disk] = found.definitions.virtualMachine.spec.template.spec.domain?.devices?.disks ?? [];
+    Object.assign(disk ?? {}, { serial: 'disk-1' });
+    for (const identity of ['New', 'Keep'] as const)
+      expect(JSON.stringify(made(identity, {}, found).spec)).toContain('"serial":"disk-1"');
   });
 
   test('gets a new identity, so that it can run beside the original', () => {

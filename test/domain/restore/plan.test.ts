@@ -75,6 +75,29 @@ describe('a plan', () => {
     );
   });
 
+  test('takes other access modes and another volume mode where that is asked for', () => {
+    const asked = { accessModes: ['ReadWriteOnce'], volumeMode: 'Block' } as const;
+    const { claims } = planned({
+      restore: restore(newVM, { ...asked, accessModes: [...asked.accessModes] }),
+    });
+    expect(claims.map(({ accessModes, volumeMode }) => [accessModes, volumeMode])).toEqual([
+      [['ReadWriteOnce'], 'Block'],
+      [['ReadWriteOnce'], 'Block'],
+    ]);
+  });
+
+  test('makes room for the file system that a disk of mode Block had not', () => {
+    const tight = {
+      spec: { volumeMode: 'Block', resources: { requests: { storage: '10Gi' } } },
+      metadata: { name: 'db-root' },
+    };
+    const found = inspection({ persistentVolumeClaims: [tight] });
+    const bytesAs = (volumeMode: 'Block' | 'Filesystem') =>
+      planned({ inspection: found, restore: restore(newVM, { volumeMode }) }).claims[0]?.requestBytes;
+    expect(bytesAs('Block')).toBe(10 * GiB);
+    expect(bytesAs('Filesystem')).toBe(Math.ceil(10 * GiB * 1.06));
+  });
+
   test('names the claims of each target differently, and in place those that they replace', () => {
     const names = (target: object, changes: Partial<PlanQuestion> = {}) =>
       planned({ restore: restore(target), ...changes }).claims.map(({ claimName }) => claimName);
@@ -108,6 +131,8 @@ describe('a plan', () => {
 
 describe('nothing is touched', () => {
   const tpm = { devices: { tpm: { persistent: true } } };
+  const keep = { ...newVM.newVM, identity: 'Keep' } as const;
+  const uses = { secrets: [], configMaps: [] };
   const efi = { firmware: { bootloader: { efi: { persistent: true } } } };
   test.each<[string, Partial<PlanQuestion>, string]>([
     [
@@ -121,6 +146,11 @@ describe('nothing is touched', () => {
       { inspection: inspection({}, efi) },
       'PersistentStateNotInBackup',
     ],
+    [
+      'when its preference gave it a persistent TPM',
+      { inspection: inspection({ uses: { ...uses, persistentState: { tpm: true, efi: false } } }) },
+      'PersistentStateNotInBackup',
+    ],
     ['when a volume is not whole', { inspection: withDamaged('root') }, 'BackupDataDamaged'],
     [
       'when the backup is of another VM',
@@ -128,6 +158,11 @@ describe('nothing is touched', () => {
       'BackupOfAnotherVM',
     ],
     ['when the name of the new VM is taken', { vm: vm() }, 'VMExists'],
+    [
+      'when the new VM would run with the identity of one that is still there',
+      { restore: restore({ newVM: { ...keep, runStrategy: 'Always' } }), original: vm() },
+      'OriginalStillThere',
+    ],
     ['when there is no VM to restore in place', { restore: restore(inPlace) }, 'VMNotFound'],
     [
       'when the VM has no such volume any more',
@@ -146,6 +181,13 @@ describe('nothing is touched', () => {
     ],
   ])('%s', (_, changes, reason) => {
     expect(planRestore(ask(changes))).toMatchObject({ reason });
+  });
+
+  test.each([
+    ['one that is halted', { ...keep, runStrategy: 'Halted' }],
+    ['one with an identity of its own', { ...newVM.newVM, runStrategy: 'Always' }],
+  ] as const)('but %s may be made beside the original', (_, asked) => {
+    expect(planned({ restore: restore({ newVM: asked }), original: vm() }).vmName).toBe('db-2');
   });
 
   test('but a volume that is not asked for may be damaged', () => {
