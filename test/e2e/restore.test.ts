@@ -94,6 +94,12 @@ describe('a restore by object', () => {
       .trim()
       .split('\n');
 
+  const jobsGone = () =>
+    eventually('its Jobs are gone', async () => {
+      const jobs = await tidemark.cluster.kubectl(['-n', NAMESPACE, 'get', 'jobs', '-o', 'name']);
+      return jobs === '' ? true : undefined;
+    });
+
   /** The claim's device, or its disk.img, is what the volume held, and KubeVirt's QEMU may use it. */
   async function expectHeld(claim: string, point: Point, volume: string): Promise<void> {
     const device = kubelet.claimDevice(NAMESPACE, claim);
@@ -123,8 +129,7 @@ describe('a restore by object', () => {
     expect(status).toMatchObject({ phase: 'Succeeded', percent: 100 });
     expect(status?.plan?.claims.map(({ volumeMode }) => volumeMode)).toEqual(['Filesystem', 'Block']);
     for (const volume of ['root', 'data']) await expectHeld(`back-${volume}`, incremental, volume);
-    const jobs = await tidemark.cluster.kubectl(['-n', NAMESPACE, 'get', 'jobs', '-o', 'name']);
-    expect(jobs).toBe('');
+    await jobsGone();
   });
 
   test('to a new VM makes one that can run beside the original', async () => {
@@ -294,8 +299,7 @@ describe('a restore by object', () => {
     await expectTaken(tidemark.cluster, NAMESPACE, 'db-5');
     // Those of the original, of the VM beside it, and of this one: none is left of what was only asked for.
     expect(await revisions()).toHaveLength(6);
-    const jobs = await tidemark.cluster.kubectl(['-n', NAMESPACE, 'get', 'jobs', '-o', 'name']);
-    expect(jobs).toBe('');
+    await jobsGone();
   });
 
   test('from NFS into a second, empty cluster and another namespace needs the repository, its administrator, and nothing else', async () => {
