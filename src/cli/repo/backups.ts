@@ -61,13 +61,11 @@ export async function listBackups(
 export function listingLine({ spec, status }: VMBackupListing, before: number): Styled {
   const soFar = before === 0 ? '' : ` (${before} so far)`;
   const waits = status?.conditions?.find(({ type }) => type === 'Reconciling');
-  if (waits === undefined || waits.reason === 'Listing')
+  // Every pod waits for a moment.
+  if (waits === undefined || ['Listing', 'PodPending'].includes(waits.reason))
     return { text: `lists '${spec.repository}'${soFar}` };
   const { reason, message } = waits;
-  return {
-    text: `waits: ${reason}: ${message}${soFar}`,
-    tone: reason === 'PodPending' ? undefined : 'warn',
-  };
+  return { text: `waits: ${reason}: ${message}${soFar}`, tone: 'warn' };
 }
 
 /** Whoever may not remove it leaves it to the controller. */

@@ -46,7 +46,7 @@ export function importedLines(name: string, { catalogue, failure }: ImportOutcom
   const left = [
     ...(dataWithoutObject > 0
       ? [
-          `${dataWithoutObject} have no VMBackup: their namespace is not there or not allowed, or the VM has 100 already`,
+          `${dataWithoutObject} have no VMBackup: their namespace is not there or not allowed, the VM has 100 already, or the API server refused it (event ImportRefused)`,
         ]
       : []),
     ...(objectsWithoutData > 0 ? [`${objectsWithoutData} VMBackups have no data any more`] : []),

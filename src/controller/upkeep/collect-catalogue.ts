@@ -5,7 +5,7 @@ import { type VMBackupRepository, vmBackupRepositories } from '../../crds/vmback
 import { SYNC_ANNOTATION } from '../../domain/labels.ts';
 import { uid8 } from '../../domain/names.ts';
 import type { BriefBackup, ListResult } from '../../domain/upkeep/brief.ts';
-import { comparePage } from '../../domain/upkeep/compare.ts';
+import { comparePage, EXAMPLES } from '../../domain/upkeep/compare.ts';
 import {
   importedObject,
   importedStatus,
@@ -77,9 +77,15 @@ export async function collectCatalogue(
   const { next } = result;
   const trigger = next === null ? asked : before?.trigger;
   const lastTime = next === null ? new Date(clock.now()).toISOString() : before?.lastTime;
+  const notMade = refused.filter((backup) => toImport.includes(backup));
   return {
     ...counts,
-    imported: counts.imported - refused.filter((backup) => toImport.includes(backup)).length,
+    imported: counts.imported - notMade.length,
+    dataWithoutObject: counts.dataWithoutObject + notMade.length,
+    dataWithoutObjectExamples: [
+      ...(counts.dataWithoutObjectExamples ?? []),
+      ...notMade.map(({ path }) => path),
+    ].slice(0, EXAMPLES),
     ...(next !== null && { next }),
     ...(lastTime !== undefined && { lastTime }),
     ...(trigger !== undefined && { trigger }),

@@ -56,8 +56,6 @@ function damageOf({ path, backup }: KnownBackup, damaged: readonly DamagedBackup
       each.chain === backup.chain.id && vmDirectoryOf(each.path) === vmDirectoryOf(path) && each.path < path,
   );
   if (below === undefined) return undefined;
-  return {
-    reason: 'StandsOnDamage',
-    message: `it may stand on ${below.path}, which is damaged`.slice(0, 512),
-  };
+  const id = below.path.slice(below.path.lastIndexOf('/') + 1);
+  return { reason: 'StandsOnDamage', message: `it may stand on ${id}, which is damaged`.slice(0, 512) };
 }

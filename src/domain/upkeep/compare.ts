@@ -35,7 +35,8 @@ export interface Comparison {
 
 /** So many of one VM are imported, the newest: thousands of backups do not need thousands of objects. */
 const IMPORTED_OF_ONE_VM = 100;
-const EXAMPLES = 10;
+/** So many of each are named. */
+export const EXAMPLES = 10;
 
 /** Compares a page with the cluster, and says what is to be imported. It never says to change an object that is there. */
 export function comparePage(page: Page, before: CatalogueStatus | undefined): Comparison {

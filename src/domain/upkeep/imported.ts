@@ -49,7 +49,7 @@ export function importedStatus(
       // No node's agent watches this.
       nodeName: '',
       type: backup.type,
-      reason: short(backup.reason),
+      reason: word(backup.reason),
       message: clip(backup.message),
       chain: { id: short(backup.chain.id), position: backup.chain.position },
       bitmap: bitmapUpTo(importedAt, backup.bitmap),
@@ -57,7 +57,7 @@ export function importedStatus(
       disks: backup.volumes.map(({ name, type, reason, parent }) => ({
         volume: name,
         type,
-        reason: short(reason),
+        reason: word(reason),
         ...(parent !== null && { parentPath: `${vmDirectoryOf(path)}/${parent}` }),
       })),
     },
@@ -70,7 +70,7 @@ export function importedStatus(
       disks: backup.volumes.map(({ name, type, reason, sizeBytes, dataBytes, zeroBytes, storedBytes }) => ({
         volume: name,
         type,
-        reason: short(reason),
+        reason: word(reason),
         tracked: false,
         sizeBytes,
         dataBytes,
@@ -93,6 +93,11 @@ function bitmapUpTo(importedAt: string | undefined, bitmap: string | null): stri
   const seconds = bitmapSeconds(bitmap ?? '');
   if (bitmap === null || seconds === undefined) return '';
   return seconds * 1000 <= (Date.parse(importedAt ?? '') || 0) ? bitmap : '';
+}
+
+/** A condition must have a reason, and a manifest that another program wrote may have none. */
+function word(reason: string): string {
+  return short(reason) || 'NotTold';
 }
 
 /** What a status takes of a word. */

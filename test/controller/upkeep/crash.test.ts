@@ -31,6 +31,8 @@ interface End {
   readonly directories: readonly string[];
   /** What the repository knows to be damaged. */
   readonly damaged: readonly string[];
+  /** Backups that the last listing found to have no object. */
+  readonly alone: number | undefined;
   readonly writes: number;
 }
 
@@ -56,6 +58,8 @@ async function live(prepare: Prepare, crash?: SmallCluster['crash']): Promise<En
   return {
     objects: cluster.list(vmBackups).map(withoutVersion),
     damaged: damagedIn(cluster),
+    alone: vmBackupRepositories.parse(cluster.list(vmBackupRepositories)[0]).status?.catalogue
+      ?.dataWithoutObject,
     directories: readdirSync(join(directory.path, VM)).sort(),
     writes: cluster.writes,
   };
@@ -170,16 +174,20 @@ function statusOf(name: string, position: number, parentPath: string | undefined
 }
 
 describe.each([
-  ['import', () => {}, { objects: 3, directories: ALL, damaged: [] }],
-  ['import beside what no object can be made of', hostileName, { objects: 2, directories: ALL, damaged: [] }],
-  ['deletion of a whole chain', wholeChain, { objects: 0, directories: [], damaged: [] }],
-  ['verification', damagedFull, { objects: 3, directories: ALL, damaged: [`${VM}/b000`] }],
+  ['import', () => {}, { objects: 3, directories: ALL, damaged: [], alone: 0 }],
+  [
+    'import beside what no object can be made of',
+    hostileName,
+    { objects: 2, directories: ALL, damaged: [], alone: 1 },
+  ],
+  ['deletion of a whole chain', wholeChain, { objects: 0, directories: [], damaged: [], alone: 0 }],
+  ['verification', damagedFull, { objects: 3, directories: ALL, damaged: [`${VM}/b000`], alone: 0 }],
 ] as const)('%s', async (_, prepare, expected) => {
   const undisturbed = await live(prepare);
 
   test('comes to its end', () => {
-    const { objects, directories, damaged } = undisturbed;
-    expect({ objects: objects.length, directories, damaged }).toEqual(expected);
+    const { objects, directories, damaged, alone } = undisturbed;
+    expect({ objects: objects.length, directories, damaged, alone }).toEqual(expected);
   });
 
   const points = Array.from({ length: undisturbed.writes }, (_, index) => index + 1);
