@@ -9,6 +9,7 @@ import type { Kube } from '../../kube/client.ts';
 import type { Ref } from '../../kube/kind.ts';
 import type { Caches } from '../caches.ts';
 import { logOfJob, lookAtJob } from '../job/mover-jobs.ts';
+import { withFirmwareUuid } from './legacy-uuid.ts';
 
 /** Gathers what the decision on one restore looks at. */
 export async function observeRestore(
@@ -64,7 +65,8 @@ async function readInspection(
   const log = await logOfJob(caches, kube, check, signal);
   if (typeof log !== 'string') return { inspection: undefined, ...(log && { unreadable: log }) };
   const read = Inspection.safeParse(eventIn(log, 'result'));
-  if (read.success) return { inspection: read.data };
+  if (read.success)
+    return { inspection: { ...read.data, definitions: withFirmwareUuid(read.data.definitions) } };
   const message = clip(
     `The backup's manifest does not hold what a restore needs: ${z.prettifyError(read.error)}`,
   );
