@@ -14,7 +14,7 @@ const reasons: ReadonlyMap<number, readonly [reason: string, advice: string]> = 
   [constants.errno.EROFS, ['TargetReadOnly', 'it is mounted or exported read-only']],
   [
     constants.errno.EACCES,
-    ['TargetDenied', 'permission denied: check owner, mode, and root_squash on the server'],
+    ['TargetDenied', 'permission denied: check owner and mode on the server: uid 107 must be able to write'],
   ],
   [constants.errno.EPERM, ['TargetDenied', 'not permitted: check owner and mode']],
   [constants.errno.ENOENT, ['TargetMissing', 'it does not exist']],

@@ -42,7 +42,7 @@ const events = startRecorder(
 );
 const limits = { copyStallMs: options['stall-seconds'] * 1000, answerMs: options['answer-seconds'] * 1000 };
 const mover = moverCommand();
-const places = { mountPoint: options['mount-point'], mountedBelow: options['mounted-below'] };
+const places = { mountedBelow: options['mounted-below'] };
 const moverOf = ({ metadata, spec }: VMBackupRepository) =>
   moverAt(
     placeOf(metadata.name, spec, places),

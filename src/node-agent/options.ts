@@ -13,10 +13,6 @@ export const Options = CommonFlags.extend({
     .string()
     .default('/pods')
     .describe("The kubelet's pods directory. A short path: a unix socket path has at most 107 bytes."),
-  'mount-point': z
-    .string()
-    .default('/run/tidemark/repository')
-    .describe('Where movers mount a repository, each for itself.'),
   'mounted-below': z
     .string()
     .optional()

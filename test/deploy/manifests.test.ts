@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { Options as ControllerOptions } from '../../src/controller/options.ts';
 import { parseFlags } from '../../src/kube/flags.ts';
 import { Options as AgentOptions } from '../../src/node-agent/options.ts';
+import { IMAGE_TABLE, MOUNT_DIRECTORY } from '../../src/node-agent/repository/mount-command.ts';
 
 const deploy = join(import.meta.dirname, '../../deploy');
 
@@ -14,7 +15,6 @@ const Container = z.object({
   command: z.array(z.string()),
   securityContext: Unknowns,
   ports: z.tuple([z.object({ containerPort: z.int() })]),
-  volumeMounts: z.array(z.object({ mountPath: z.string() })).default([]),
 });
 const PodSpec = z.object({
   hostPID: z.boolean().optional(),
@@ -49,7 +49,6 @@ describe.each([
     expect(spec.hostNetwork).toBeUndefined();
     expect(spec.securityContext).toMatchObject({ seccompProfile: { type: 'RuntimeDefault' } });
     expect(container.securityContext).toMatchObject({
-      allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
       capabilities: { drop: ['ALL'] },
     });
@@ -63,15 +62,24 @@ describe.each([
 
 test('the controller is nobody, and adds no capability', () => {
   expect(controller.securityContext).toMatchObject({ runAsNonRoot: true });
-  expect(controller.containers[0].securityContext).toMatchObject({ capabilities: { drop: ['ALL'] } });
+  expect(controller.containers[0].securityContext).toMatchObject({
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ['ALL'] },
+  });
   expect(controller.containers[0].securityContext['capabilities']).not.toHaveProperty('add');
   expect(controller.volumes).toEqual([]);
 });
 
-test('the node agent has the two capabilities that mounting and the sockets take', () => {
+test("the node agent is QEMU's user, and has the one capability that mounting takes", () => {
   expect(agent.containers[0].securityContext).toMatchObject({
-    capabilities: { add: ['SYS_ADMIN', 'DAC_OVERRIDE'] },
+    ...{ runAsNonRoot: true, runAsUser: 107, runAsGroup: 0 },
+    capabilities: { drop: ['ALL'], add: ['SYS_ADMIN'] },
   });
+});
+
+test("the image's table of mounts is the one that the node agent counts on", async () => {
+  const containerfile = await readFile(join(deploy, '../Containerfile'), 'utf8');
+  expect(containerfile).toContain(`echo '${IMAGE_TABLE}' >${MOUNT_DIRECTORY}/fstab`);
 });
 
 test("the node agent sees the kubelet's pods, and nothing else of the host", () => {
@@ -84,12 +92,8 @@ test('the controller understands its flags', () => {
   );
 });
 
-test('the node agent understands its flags, and may write where it mounts', () => {
-  const [container] = agent.containers;
-  const options = parseFlags(AgentOptions, container.command.slice(2));
-  expect(options['pods-dir']).toBe('/pods');
-  const mounted = container.volumeMounts.map(({ mountPath }) => mountPath);
-  expect(mounted.some((path) => options['mount-point'].startsWith(`${path}/`))).toBe(true);
+test('the node agent understands its flags', () => {
+  expect(parseFlags(AgentOptions, agent.containers[0].command.slice(2))['pods-dir']).toBe('/pods');
 });
 
 test('the kustomization takes in every manifest', async () => {

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { programs } from '../../hack/build/programs.ts';
 import { runInGuest } from '../support/nfs/boot.ts';
 import { makeDisks } from '../support/nfs/disks.ts';
+import { PASSWORD } from '../support/nfs/rights.ts';
 import { ROUNDS } from '../support/nfs/scenarios.ts';
 import { OBSERVATIONS, type Observations } from '../support/nfs/observations.ts';
 
@@ -54,6 +55,35 @@ describe("the agent's mount", () => {
 
   test('on the host, nothing is left of the guest', () => {
     expect(rigs()).toEqual(rigsBefore);
+  });
+});
+
+describe('the rights that a repository is mounted with', () => {
+  const none = '0'.repeat(16);
+  const nothing = { CapInh: none, CapPrm: none, CapEff: none, CapAmb: none };
+
+  test('the agent is not root and has no capability; what it starts may have CAP_SYS_ADMIN, and nothing else', () => {
+    const onlySysAdmin = (1n << 21n).toString(16).padStart(16, '0');
+    const expected = { Uid: '107', Gid: '0', ...nothing, CapBnd: onlySysAdmin, NoNewPrivs: '0' };
+    expect(seen('rights').agent).toEqual(expected);
+  });
+
+  test('a mover has none, and can gain none by the programs that mounted for it', () => {
+    const { mover, unshare, mount } = seen('rights');
+    expect(mover).toMatchObject({ Uid: '107', Gid: '0', ...nothing, NoNewPrivs: '1' });
+    expect(unshare).toContain('Operation not permitted');
+    expect(mount).toContain('not installed setuid');
+  });
+
+  test('the credentials of a share reach mount in a file of its own, and stand on no command line and in no environment', () => {
+    const { mover, credentials, processes, leftBehind, ...told } = seen('share');
+    // The mover reads its job and nothing of the credentials; their file is gone by then.
+    expect(mover).toEqual({ job: '{"volume":"root"}\n', left: ['fstab', 'repository'] });
+    expect(credentials).toBe(`username=backup\npassword=${PASSWORD}\n640\ntmpfs\n`);
+    expect(processes).toContain('PATH=');
+    expect(processes).not.toContain(PASSWORD.slice(0, 6));
+    expect(told.arguments).toBe('//nas/v m /mnt/tidemark/repository\n');
+    expect(leftBehind).toBe(false);
   });
 });
 

@@ -1,7 +1,7 @@
 import { type ListedBackup, type VMBackupListing, vmBackupListings } from '../../crds/vmbackuplisting.ts';
 import { type VMBackupRepository, vmBackupRepositories } from '../../crds/vmbackuprepository.ts';
 import { eventIn } from '../../domain/job/job-standing.ts';
-import { type MoverJob, REPOSITORY_OWNER, REPOSITORY_PATH } from '../../domain/job/mover-pod.ts';
+import { type MoverJob, REPOSITORY_PATH } from '../../domain/job/mover-pod.ts';
 import { LISTING_LABEL } from '../../domain/labels.ts';
 import { decideListing, type ListingWorld } from '../../domain/listing/decide.ts';
 import { listed } from '../../domain/listing/listed.ts';
@@ -160,7 +160,6 @@ function listingJob(
     keptSeconds: JOB_SECONDS,
     claims: [],
     repository: { spec: repository.spec, subdirectory: '', readOnly: true },
-    user: REPOSITORY_OWNER,
   };
 }
 

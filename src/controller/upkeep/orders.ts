@@ -1,7 +1,7 @@
 import type { VMBackup } from '../../crds/vmbackup.ts';
 import { type VMBackupRepository, vmBackupRepositories } from '../../crds/vmbackuprepository.ts';
 import { type DeleteWith, decideDeletion } from '../../domain/deletion/decide-deletion.ts';
-import { type MoverJob, REPOSITORY_OWNER, REPOSITORY_PATH } from '../../domain/job/mover-pod.ts';
+import { type MoverJob, REPOSITORY_PATH } from '../../domain/job/mover-pod.ts';
 import { DATA_FINALIZER, REPOSITORY_LABEL } from '../../domain/labels.ts';
 import { backupId, vmDirectoryOf } from '../../domain/names.ts';
 import { isUnderWay, standingOf } from '../../domain/standing.ts';
@@ -92,7 +92,6 @@ export function upkeepJob(
     retries: 2,
     claims: [],
     repository: { spec, subdirectory: '', readOnly: work !== 'Sweep' },
-    user: REPOSITORY_OWNER,
   };
 }
 

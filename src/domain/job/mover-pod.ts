@@ -25,8 +25,6 @@ export interface MoverJob {
   readonly keptSeconds?: number;
   readonly repository: MountedRepository;
   readonly claims: readonly MountedClaim[];
-  /** The user that the agents write the repository as, for work that removes what they wrote. KubeVirt's QEMU if left out. */
-  readonly user?: number;
 }
 
 export interface OwnerReference {
@@ -66,12 +64,10 @@ export const SCRATCH_PATH = '/mnt/scratch';
 const STATE_PATH = '/mnt/state';
 /** Where KubeVirt keeps the overlays in the claim with a VM's state. Source: kubevirt, pkg/storage/cbt; seen on v1.9. */
 export const OVERLAYS_PATH = `${STATE_PATH}/cbt`;
-/** KubeVirt's QEMU runs as this user and group, so that disks must be theirs. */
+/** KubeVirt's QEMU runs as this user and group, so that disks must be theirs. The node agent is this user, too. */
 const QEMU = 107;
 /** Of the files in the repository: the node agent writes them with this group. */
 const REPOSITORY_GROUP = 0;
-/** Of the files in the repository: the node agent writes them as this user. */
-export const REPOSITORY_OWNER = 0;
 
 /** A disk's claim, mounted: KubeVirt keeps the disk in the file `disk.img`, or it is the device itself. */
 export function mountedDisk(
@@ -127,7 +123,7 @@ export function moverJob(job: MoverJob): {
   };
 }
 
-function podSpec({ image, program, args, env = {}, repository, claims, user = QEMU }: MoverJob): object {
+function podSpec({ image, program, args, env = {}, repository, claims }: MoverJob): object {
   const directories = claims.filter(({ volumeMode }) => volumeMode === 'Filesystem');
   const devices = claims.filter(({ volumeMode }) => volumeMode === 'Block');
   return {
@@ -137,14 +133,14 @@ function podSpec({ image, program, args, env = {}, repository, claims, user = QE
     // A VM that starts must not wait for us.
     terminationGracePeriodSeconds: 5,
     securityContext: {
-      runAsNonRoot: user !== REPOSITORY_OWNER,
-      runAsUser: user,
+      runAsNonRoot: true,
+      runAsUser: QEMU,
       // What is written to the repository belongs to the group that all who write there share.
-      runAsGroup: repository.readOnly ? user : REPOSITORY_GROUP,
-      fsGroup: user,
+      runAsGroup: repository.readOnly ? QEMU : REPOSITORY_GROUP,
+      fsGroup: QEMU,
       // Not every file of a large claim has to be looked at before the pod starts.
       fsGroupChangePolicy: 'OnRootMismatch',
-      supplementalGroups: [user, REPOSITORY_GROUP],
+      supplementalGroups: [QEMU, REPOSITORY_GROUP],
       seccompProfile: { type: 'RuntimeDefault' },
     },
     containers: [

@@ -2,8 +2,9 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { ErrorEvent } from '../../domain/mover-report.ts';
 import type { Credentials } from '../repository/credentials.ts';
-import { mountFailure } from '../repository/mount-failure.ts';
-import { commandAt, MOUNTED, type Place } from '../repository/place.ts';
+import { mountFailure, type MountOutcome } from '../repository/mount-failure.ts';
+import { commandAt, MOUNTED } from '../repository/mount-command.ts';
+import type { Place } from '../repository/place.ts';
 import { type End, type Patience, startGroup } from './process-group.ts';
 
 /** A mover that did not do what it was asked; `reason` is the mover's own, or says how the process ended. */
@@ -78,14 +79,15 @@ export async function runMover(run: MoverRun, signal: AbortSignal): Promise<unkn
     run.onEvent?.(event);
   });
   try {
-    const end = await ended;
+    const end = await ended.catch((error: Error) => {
+      // The kernel starts no program whose file capabilities it cannot grant.
+      throw run.place.kind === 'ToMount' ? mountFailed(run.place, `unshare: ${error.message}`) : error;
+    });
     if (last !== undefined && isAnswer(end)) return last;
     signal.throwIfAborted();
     if (stalled && (mounted || end.kind === 'Abandoned')) throw stallFailure(run.stallMs, end);
-    if (!mounted && run.place.kind === 'ToMount') {
-      const { reason, message } = mountFailure(run.place, stalled ? { silentMs: run.stallMs } : stderr());
-      throw new MoverFailed(reason, message);
-    }
+    if (!mounted && run.place.kind === 'ToMount')
+      throw mountFailed(run.place, stalled ? { silentMs: run.stallMs } : stderr());
     const error = ErrorEvent.safeParse(last);
     if (error.success) throw new MoverFailed(error.data.reason, error.data.message, error.data.volume);
     // `verify` and `inspect` end with 1 and a result that says why.
@@ -102,6 +104,11 @@ export async function runMover(run: MoverRun, signal: AbortSignal): Promise<unkn
 /** Whether it ended well by itself: then its last word counts, even if it was told to stop in that very moment. */
 function isAnswer(end: End): boolean {
   return end.kind === 'Exited' && end.code === 0;
+}
+
+function mountFailed(place: Extract<Place, { kind: 'ToMount' }>, outcome: MountOutcome): MoverFailed {
+  const { reason, message } = mountFailure(place, outcome);
+  return new MoverFailed(reason, message);
 }
 
 function stallFailure(stallMs: number, end: End): MoverFailed {

@@ -19,10 +19,16 @@ interface Kind {
 /** The words of mount.nfs (nfs-utils 2.6, utils/mount/error.c), of mount and unshare (util-linux), and of the C library. */
 const KINDS: readonly Kind[] = [
   {
-    pattern: /^unshare: |^mount.*(must be superuser|only root can)/m,
+    pattern: /^Unable to apply new capability set/m,
     reason: 'MountNotPermitted',
     advice:
-      'The agent may not mount: give its container CAP_SYS_ADMIN, or let the kubelet mount (repositoryMount: kubelet).',
+      'mount.cifs asks for more than CAP_SYS_ADMIN: set nodeAgent.cifs, or let the kubelet mount (repositoryMount: kubelet).',
+  },
+  {
+    pattern: /^unshare: |^mount.*(must be superuser|only root can|not installed setuid)/m,
+    reason: 'MountNotPermitted',
+    advice:
+      'The agent may not mount: give its container CAP_SYS_ADMIN and allowPrivilegeEscalation, or let the kubelet mount (repositoryMount: kubelet).',
   },
   {
     pattern: /^mount.*(mount\.<type> helper|unknown filesystem type|No such device)/m,

@@ -1,4 +1,5 @@
 import type { VMBackupRepositorySpec } from '../../crds/vmbackuprepository.ts';
+import { CREDENTIALS_FILE } from './mount-command.ts';
 
 /** The part of a spec that says where a repository is. */
 export type Where = Pick<VMBackupRepositorySpec, 'nfs' | 'cifs' | 'cephfs' | 'local'>;
@@ -10,10 +11,6 @@ export interface Mount {
   readonly options: string;
   readonly needsCredentials: boolean;
 }
-
-/** A tmpfs within the mover's own mount namespace, and the file in it. */
-export const CREDENTIALS_DIRECTORY = '/run/tidemark/credentials';
-export const CREDENTIALS_FILE = `${CREDENTIALS_DIRECTORY}/mount`;
 
 /** Never left out: a backup share is no place to run programs or find devices from. */
 const ALWAYS = ['nosuid', 'nodev', 'noexec'];

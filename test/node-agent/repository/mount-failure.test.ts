@@ -3,7 +3,7 @@ import { mountFailure } from '../../../src/node-agent/repository/mount-failure.t
 
 const place = {
   kind: 'ToMount',
-  root: '/run/tidemark/repository',
+  root: '/mnt/tidemark/repository',
   fsType: 'nfs',
   source: 'nas:/exports/vms',
   options: 'hard',
@@ -27,13 +27,16 @@ describe('a mount that failed is told in a word and a sentence', () => {
     ['MountDenied', 'mount.nfs: Operation not permitted'],
     ['MountVersionUnsupported', 'mount.nfs: requested NFS version or transport protocol is not supported'],
     ['MountNotPermitted', 'unshare: unshare failed: Operation not permitted'],
-    ['MountNotPermitted', 'mount: /run/tidemark/repository: must be superuser to use mount.'],
+    ['MountNotPermitted', 'unshare: spawn EPERM'],
+    ['MountNotPermitted', 'mount.nfs: not installed setuid - "user" NFS mounts not supported.'],
+    ['MountNotPermitted', 'Unable to apply new capability set.'],
+    ['MountNotPermitted', 'mount: /mnt/tidemark: must be superuser to use mount.'],
     [
       'MountUnsupported',
       'mount: /r: bad option; for several filesystems (e.g. nfs, cifs) you might need a /sbin/mount.<type> helper program.',
     ],
     ['MountUnsupported', 'mount.nfs: No such device'],
-    ['MountFailed', "mkdir: cannot create directory '/run/tidemark': Permission denied"],
+    ['MountFailed', "mount: /mnt/tidemark: can't find in /etc/fstab."],
     ['MountFailed', 'mount.nfs: an incorrect mount option was specified'],
     ['MountFailed', ''],
   ])('%s: %s', (reason, said) => {

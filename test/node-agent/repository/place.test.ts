@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { commandAt, placeOf } from '../../../src/node-agent/repository/place.ts';
+import { commandAt } from '../../../src/node-agent/repository/mount-command.ts';
+import { placeOf } from '../../../src/node-agent/repository/place.ts';
 
 const nfs = { server: 'nas.example.com', path: '/exports/vms', version: '4.2' as const };
-const options = { mountPoint: '/run/tidemark/repository' };
+const options = {};
 
 describe('where a repository is', () => {
   test('a local path is there already, and its commands run as they are', () => {
@@ -12,7 +13,7 @@ describe('where a repository is', () => {
   });
 
   test('an export that the kubelet has mounted is found by the name of its repository', () => {
-    const place = placeOf('nas', { nfs }, { ...options, mountedBelow: '/repositories' });
+    const place = placeOf('nas', { nfs }, { mountedBelow: '/repositories' });
     expect(place).toEqual({ kind: 'Mounted', root: '/repositories/nas' });
   });
 
@@ -20,7 +21,7 @@ describe('where a repository is', () => {
     const place = placeOf('nas', { nfs }, options);
     expect(place).toEqual({
       kind: 'ToMount',
-      root: '/run/tidemark/repository',
+      root: '/mnt/tidemark/repository',
       fsType: 'nfs',
       source: 'nas.example.com:/exports/vms',
       options: 'nosuid,nodev,noexec,vers=4.2,hard,timeo=50,retrans=2,retry=0',
@@ -48,8 +49,7 @@ describe('where a repository is', () => {
     expect(placeOf('nas', { cifs }, options)).toMatchObject({
       fsType: 'cifs',
       source: '//nas/vms',
-      options:
-        'nosuid,nodev,noexec,vers=3.1.1,hard,cache=strict,seal,credentials=/run/tidemark/credentials/mount',
+      options: 'nosuid,nodev,noexec,vers=3.1.1,hard,cache=strict,seal,credentials=/mnt/tidemark/credentials',
       needsCredentials: true,
     });
     expect(placeOf('nas', { cifs: { ...cifs, path: '/a/b' } }, options)).toMatchObject({
@@ -65,7 +65,7 @@ describe('where a repository is', () => {
     expect(placeOf('nas', { cephfs }, options)).toMatchObject({
       fsType: 'ceph',
       source: '10.0.0.1,[2001:db8::7],mon:6789:/vms',
-      options: 'nosuid,nodev,noexec,name=tidemark,fs=archive,secretfile=/run/tidemark/credentials/mount',
+      options: 'nosuid,nodev,noexec,name=tidemark,fs=archive,secretfile=/mnt/tidemark/credentials',
       needsCredentials: true,
     });
   });
@@ -79,8 +79,11 @@ describe('where a repository is', () => {
     const path = '/exports/$(reboot); "x"';
     const command = commandAt(placeOf('nas', { nfs: { ...nfs, path } }, options), ['mover', 'probe']);
     expect(command.slice(0, 4)).toEqual(['unshare', '--mount', '--propagation', 'private']);
-    expect(command).toContain(`nas.example.com:${path}`);
-    expect(command.find((word) => word.includes('exec "$@"'))).not.toContain('reboot');
+    expect(command).toContain(
+      'nas.example.com:/exports/$(reboot);\\040"x" /mnt/tidemark/repository nfs ' +
+        'noauto,users,nosuid,nodev,noexec,vers=4.2,hard,timeo=50,retrans=2,retry=0 0 0',
+    );
+    expect(command.find((word) => word.includes('exec setpriv'))).not.toContain('reboot');
     expect(command.slice(-2)).toEqual(['mover', 'probe']);
   });
 });

@@ -49,10 +49,28 @@ export class Chroot {
 
   /** Runs a program as a pod of ours does: read-only root, the image's user, no capability. `shared` is seen at /mnt. */
   async run(argv: readonly string[], shared = '-'): Promise<CommandOutput> {
+    return await this.#runAs(['--bounding-set=-all', '--no-new-privs'], argv, shared);
+  }
+
+  /** Runs a program as the node agent's pod does, where the agent mounts: it may gain these capabilities. */
+  async runAsAgent(argv: readonly string[], capabilities = '+sys_admin'): Promise<CommandOutput> {
+    return await this.#runAs([`--bounding-set=-all,${capabilities}`], argv, '-');
+  }
+
+  #runAs(confined: readonly string[], argv: readonly string[], shared: string): Promise<CommandOutput> {
     const [uid = '', gid = ''] = this.user.split(':');
-    const confined = ['--bounding-set=-all', '--inh-caps=-all', '--no-new-privs', '--clear-groups'];
-    const as = ['setpriv', '--reuid', uid, '--regid', gid, ...confined, '--'];
-    return await this.#enter('ro', shared, [...as, ...argv]);
+    const as = [
+      'setpriv',
+      '--reuid',
+      uid,
+      '--regid',
+      gid,
+      '--inh-caps=-all',
+      '--clear-groups',
+      ...confined,
+      '--',
+    ];
+    return this.#enter('ro', shared, [...as, ...argv]);
   }
 
   #enter(access: 'ro' | 'rw', shared: string, argv: readonly string[]): Promise<CommandOutput> {

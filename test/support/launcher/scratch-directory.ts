@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp } from 'node:fs/promises';
+import { chmod, mkdtemp } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +16,7 @@ export interface ScratchDirectory extends AsyncDisposable {
  */
 export async function scratchDirectory(prefix = 'tidemark-'): Promise<ScratchDirectory> {
   const path = await mkdtemp(join(tmpdir(), prefix));
+  await chmod(path, 0o750); // for the group, too, as the kubelet's directories are: the agent is not root
   const script =
     'cat >/dev/null; for _ in $(seq 50); do rm -rf -- "$1" 2>/dev/null && exit 0; sleep 0.1; done; exit 1';
   const remover = spawn('sh', ['-c', script, 'sh', path], {

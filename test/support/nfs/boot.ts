@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundle, type Programs } from '../../../hack/build/bundle.ts';
+import { IMAGE_TABLE } from '../../../src/node-agent/repository/mount-command.ts';
 
 /**
  * A Linux kernel with an NFS client and server, as an ordinary process: Debian's user-mode Linux. No root, no KVM, no network
@@ -57,6 +58,7 @@ async function boot(system: string, out: string, program: string, limitMs: numbe
     // What the kernel does not know becomes the environment of init. No path may hold a space.
     ...[`SYSTEM=${system}`, `OUT=${out}`, `NODE=${process.execPath}`, `PROGRAM=${OUT}/programs/${program}`],
     `RIG=${import.meta.dirname}`,
+    `TABLE="${IMAGE_TABLE}"`,
   ];
   // The guest's memory is a deleted file in TMPDIR, which must allow execution.
   const env = { PATH: process.env['PATH'], HOME: out, TMPDIR: tmpdir() };

@@ -9,6 +9,7 @@ import type { Place } from '../../../src/node-agent/repository/place.ts';
 import { jobFor } from '../../mover/support/backup-rig.ts';
 import { same, type Served, type Workshop } from '../../qemu/mover-rig.ts';
 import { OUT } from './boot.ts';
+import { rights, share } from './rights.ts';
 import {
   BLACK_HOLE,
   failureOf,
@@ -218,6 +219,8 @@ function entriesOf(id: string): string[] {
  */
 export const ROUNDS = [
   { probe },
+  { rights },
+  { share },
   { chain },
   { serverBack },
   { withdrawn, mounts },

@@ -31,12 +31,13 @@ exports() {
   mount -t tmpfs -o size=192M tmpfs /srv/export
   mount -t tmpfs -o size=8M tmpfs /srv/small
   mount -t tmpfs -o size=8M tmpfs /srv/readonly
+  chown 107 /srv/export /srv/small /srv/readonly # the agent's: root's rights end at root_squash, the default
   mkdir -p /etc/exports.d
   cat >/etc/exports <<EXPORTS
 /srv *(ro,fsid=0,no_subtree_check,insecure)
-/srv/export *(rw,fsid=1,no_root_squash,no_subtree_check,insecure,sync)
-/srv/small *(rw,fsid=2,no_root_squash,no_subtree_check,insecure,sync)
-/srv/readonly *(ro,fsid=3,no_root_squash,no_subtree_check,insecure,sync)
+/srv/export *(rw,fsid=1,no_subtree_check,insecure,sync)
+/srv/small *(rw,fsid=2,no_subtree_check,insecure,sync)
+/srv/readonly *(ro,fsid=3,no_subtree_check,insecure,sync)
 EXPORTS
 }
 

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bundle } from '../../../hack/build/bundle.ts';
 import { programs } from '../../../hack/build/programs.ts';
@@ -6,6 +6,7 @@ import { VMBackup } from '../../../src/crds/vmbackup.ts';
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
 import { onNode, type TokenOptions } from '../control-plane/token.ts';
 import { inNodeNamespace, run, type ScratchDirectory, scratchDirectory } from '../launcher/index.ts';
+import { AGENT, AS_AGENT, forAgent } from './as-agent.ts';
 import { eventually, KubeVirt } from './kubevirt.ts';
 import { type Program, startProgram } from './program.ts';
 import { startWeather, type Weather } from './weather.ts';
@@ -13,14 +14,6 @@ import { startWeather, type Weather } from './weather.ts';
 export const NODE = 'node-1';
 export const NAMESPACE = 'shop';
 const SYSTEM = 'tidemark-system';
-
-/** The rights of the agent's container, as the DaemonSet gives them: no more capabilities than these, and no new ones. */
-const AS_SHIPPED = [
-  'setpriv',
-  '--no-new-privs',
-  '--inh-caps=-all',
-  '--bounding-set=-all,+sys_admin,+dac_override',
-];
 
 /** A whole cluster with Tidemark in it: real API server, our controller and agent under their own accounts. */
 export interface Installation extends AsyncDisposable {
@@ -80,7 +73,10 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
   await bundle(fileOf(''), bundles, programs);
   const podsDir = join(scratch.path, 'pods');
   const repository = options.repository ?? join(scratch.path, 'repository');
-  for (const path of [podsDir, repository]) await mkdir(path, { recursive: true });
+  const home = join(scratch.path, 'home'); // virsh keeps a cache there
+  for (const path of [podsDir, repository, home]) await mkdir(path, { recursive: true });
+  for (const path of [repository, home]) await chown(path, AGENT.uid, AGENT.gid);
+  const node = await forAgent(process.execPath, scratch.path);
   if (options.podsBytes !== undefined) {
     await run(['mount', '-t', 'tmpfs', '-o', `size=${options.podsBytes}`, 'tmpfs', podsDir]);
     building.defer(async () => void (await run(['umount', podsDir])));
@@ -103,10 +99,10 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     from = bundles,
   ) => {
     const direct = await cluster.serviceAccountKubeconfig(SYSTEM, `tidemark-${name}`, token);
-    const kubeconfig = (await weather?.through(direct)) ?? direct;
+    const kubeconfig = await forAgent((await weather?.through(direct)) ?? direct, scratch.path);
     const common = [`--kubeconfig=${kubeconfig}`, `--namespace=${SYSTEM}`, '--health-port=0'];
     return startProgram(
-      wrap([process.execPath, ...clock(name), join(from, `${name}.js`), ...common]),
+      wrap([node, ...clock(name), join(from, `${name}.js`), ...common]),
       join(scratch.path, `${name}.log`),
     );
   };
@@ -116,7 +112,8 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
       onNode(node),
       (argv) =>
         inNodeNamespace({ podsDir }, [
-          ...AS_SHIPPED,
+          ...AS_AGENT,
+          ...['env', `HOME=${home}`],
           ...argv,
           ...[`--node-name=${node}`, '--pods-dir=/srv', '--probe-seconds=5', '--scratch-reserve=1'],
           ...(options.agentFlags ?? []),
