@@ -5,9 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { CHART, render } from '../support/chart/helm.ts';
-import { freePorts } from '../support/control-plane/ports.ts';
 import { run } from '../support/control-plane/run.ts';
-import { type Program, startProgram } from '../support/tidemark/program.ts';
+import { dashboardQueries, type Prometheus, startPrometheus } from '../support/monitoring/prometheus.ts';
 import { NODE, READY, Rig } from './controller-rig.ts';
 
 /** Alerts and dashboard, judged by promtool and by a Prometheus that scrapes a controller at work. */
@@ -22,16 +21,10 @@ const Rules = z.object({
     }),
   ),
 });
-const Dashboard = z.object({
-  panels: z.array(z.object({ title: z.string(), targets: z.array(z.object({ expr: z.string() })) })),
-});
 
 let directory: string;
 let rules: z.infer<typeof Rules>['groups'][number]['rules'];
-const dashboard = Dashboard.parse(JSON.parse(await readFile(join(CHART, 'files/dashboard.json'), 'utf8')));
-const queries = dashboard.panels.flatMap(({ title, targets }) =>
-  targets.map(({ expr }) => [title, expr] as const),
-);
+const queries = await dashboardQueries();
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'tidemark-monitoring-'));
@@ -75,9 +68,8 @@ describe('the alerts', () => {
 
 describe('a Prometheus that scrapes a controller at work', () => {
   let rig: Rig;
-  let prometheus: Program;
+  let prometheus: Prometheus;
   let exposed: string;
-  let url: string;
 
   beforeAll(async () => {
     rig = await Rig.start();
@@ -89,26 +81,7 @@ describe('a Prometheus that scrapes a controller at work', () => {
     await rig.succeed('first', { quiesce: { result: 'Frozen', frozenMilliseconds: 12 } });
     const controller = /"healthPort":(\d+)/.exec(await rig.controller.log())?.[1];
     exposed = await (await fetch(`http://127.0.0.1:${controller}/metrics`)).text();
-    const scrape = {
-      global: { scrape_interval: '1s' },
-      scrape_configs: [
-        {
-          job_name: 'tidemark',
-          honor_labels: true,
-          static_configs: [{ targets: [`127.0.0.1:${controller}`] }],
-        },
-      ],
-    };
-    await writeFile(join(directory, 'prometheus.yaml'), stringify(scrape));
-    const { server: port } = await freePorts();
-    url = `http://127.0.0.1:${port}`;
-    prometheus = startProgram(
-      [
-        ...['prometheus', `--config.file=${join(directory, 'prometheus.yaml')}`],
-        ...[`--storage.tsdb.path=${join(directory, 'data')}`, `--web.listen-address=127.0.0.1:${port}`],
-      ],
-      join(directory, 'prometheus.log'),
-    );
+    prometheus = await startPrometheus(join(directory, 'prometheus'), [Number(controller)]);
     await rig.until('two scrapes', async () => {
       const [sample] = await ask('count_over_time(tidemark_controller_leads[1m])');
       return Number(sample) >= 2 ? true : undefined;
@@ -119,16 +92,7 @@ describe('a Prometheus that scrapes a controller at work', () => {
     await rig?.[Symbol.asyncDispose]();
   });
 
-  /** The values that a query has now. */
-  async function ask(expr: string): Promise<readonly string[]> {
-    const query = new URLSearchParams({ query: expr.replaceAll('$namespace', '.*') });
-    const answer = await (await fetch(`${url}/api/v1/query?${query.toString()}`)).json();
-    const Answer = z.object({
-      status: z.literal('success'),
-      data: z.object({ result: z.array(z.object({ value: z.tuple([z.number(), z.string()]) })) }),
-    });
-    return Answer.parse(answer).data.result.map(({ value }) => value[1]);
-  }
+  const ask = (expr: string) => prometheus.ask(expr);
 
   test.each(queries)('has an answer for the panel "%s"', async (title, expr) => {
     const answers = await ask(expr);
