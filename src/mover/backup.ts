@@ -33,7 +33,7 @@ export interface BackupContext {
   readonly inRepository: boolean;
 }
 
-/** All cores of a small machine, some of a large one: the guests live there, and each thread takes some 35 MiB. */
+/** All cores of a small machine, some of a large one: the guests live there, and each thread takes some 20 MiB. */
 const MAX_THREADS = 8;
 /** A server that owes an answer may well wait for a slow disk, but not for ever. */
 const STALL_MILLISECONDS = 120_000;

@@ -45,10 +45,12 @@ export class Packer implements AsyncDisposable {
   }
 
   #start(workerData: PackerStart): Worker {
-    // Without the flags of this process: some of them are for a main thread only.
     const worker = new Worker(THREAD, {
       workerData,
+      // Without the flags of this process: some of them are for a main thread only.
       execArgv: [],
+      // What a cluster leaves behind is small and short-lived; V8 would let 10 MiB of it gather before it looks.
+      resourceLimits: { maxYoungGenerationSizeMb: 1 },
     });
     worker.on('message', (sizes: FromThread) => {
       this.#underWay.get(worker)?.resolve(sizes);
