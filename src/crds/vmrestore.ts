@@ -204,6 +204,8 @@ export const VMRestoreStatus = z.object({
   plan: RestorePlan.optional().describe('What was decided; nothing is changed before it stands here.'),
   volumes: z.array(RestoredVolume).max(64).meta(listMap('volume')).optional().describe('Disk by disk.'),
   percent: z.int().min(0).max(100).optional().describe('Share of the bytes that is done.'),
+  size: z.string().max(16).optional().describe('Size of the disks together, for people.'),
+  rate: z.string().max(16).optional().describe('Rate since the writing began, for people.'),
   bytesPerSecond: Bytes.optional().describe('Rate since the writing began.'),
   secondsLeft: z.int().min(0).optional().describe('Time left at that rate.'),
   startedAt: Time.optional().describe('When the writing began.'),

@@ -129,6 +129,9 @@ describe('a restore by object', () => {
     expect(status).toMatchObject({ phase: 'Succeeded', percent: 100 });
     expect(status?.plan?.claims.map(({ volumeMode }) => volumeMode)).toEqual(['Filesystem', 'Block']);
     for (const volume of ['root', 'data']) await expectHeld(`back-${volume}`, incremental, volume);
+    const columns = await tidemark.cluster.kubectl(['-n', NAMESPACE, 'get', 'tmr', 'disks']);
+    expect(columns).toMatch(/SIZE +PERCENT +RATE +SECONDS LEFT +REASON/);
+    expect(columns).toMatch(/Succeeded +48\.0Mi +100 +.*Succeeded/);
     await jobsGone();
   });
 
@@ -340,8 +343,11 @@ describe('a restore by object', () => {
       cluster.kubectl(['patch', 'tmrepo', 'share', '--type=merge', '-p', JSON.stringify({ spec: change })]);
     await waitsFor('NamespaceNotAllowed');
     await administrator({ allowedNamespaces: [namespace] });
-    await waitsFor('RestoreNotGranted');
     const [clusterID = ''] = path.split('/');
+    const grant = `{clusterID: ${clusterID}, from: ${NAMESPACE}, into: ${namespace}}`;
+    expect((await waitsFor('RestoreNotGranted')).message).toContain(
+      `must add ${grant} to spec.restoreGrants`,
+    );
     await administrator({ restoreGrants: [{ clusterID, from: NAMESPACE, into: namespace }] });
     const over = await eventually('the end', async () => {
       const found = await status();

@@ -22,6 +22,7 @@ export function restoreStatus(world: RestoreWorld, step: RestoreStep, now: Date)
     conditions: [...conditionsFor(status?.conditions ?? [], [desired(restore, step)], { generation, now })],
     phase: phaseOf(restore, step),
     plan,
+    ...(plan !== undefined && { size: humanSize(bytesOf(plan)) }),
     failure,
     startedAt,
     ...(isOver && { completedAt: now.toISOString() }),
@@ -53,7 +54,7 @@ function figures(
   return {
     volumes: [...volumes],
     percent,
-    ...(bytesPerSecond !== undefined && { bytesPerSecond }),
+    ...(bytesPerSecond !== undefined && { bytesPerSecond, rate: `${humanSize(bytesPerSecond)}/s` }),
     ...(secondsLeft !== undefined && !isOver && { secondsLeft }),
   };
 }
@@ -108,13 +109,17 @@ function reconciling(reason: string, message: string): Desired {
   return { type: 'Reconciling', status: 'True', reason, message: clip(message) };
 }
 
-function told({ claims, vmName, pointInTime, leftOut = [] }: RestorePlan): string {
-  const bytes = claims.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+function bytesOf({ claims }: RestorePlan): number {
+  return claims.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}
+
+function told(plan: RestorePlan): string {
+  const { claims, vmName, pointInTime, leftOut = [] } = plan;
   const disks = claims.map(({ volume, claimName }) => `${volume} to claim ${claimName}`).join(', ');
   const vm = vmName === undefined ? '' : `, for VirtualMachine ${vmName}`;
   const when = pointInTime === undefined ? '' : `, as of ${pointInTime}`;
   const without = leftOut.length === 0 ? '' : `. Left out: ${leftOut.join('; ')}`;
-  return `${humanSize(bytes)}: ${disks}${vm}${when}${without}`;
+  return `${humanSize(bytesOf(plan))}: ${disks}${vm}${when}${without}`;
 }
 
 function succeeded({ spec, status }: VMRestore): string {

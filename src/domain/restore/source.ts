@@ -95,6 +95,7 @@ function notGranted({ repository, restore, clusterId }: SourceQuestion, path: st
   );
   if (isGranted) return undefined;
   const whose = cluster === clusterId ? '' : ` of cluster ${cluster}`;
-  const message = `The backup is of namespace '${from}'${whose}, and may not be restored into '${into}': the administrator of VMBackupRepository '${repository?.metadata.name ?? ''}' must add that to spec.restoreGrants.`;
+  const grant = `{${cluster === clusterId ? '' : `clusterID: ${cluster}, `}from: ${from}, into: ${into}}`;
+  const message = `The backup is of namespace '${from}'${whose}, and may not be restored into '${into}': the administrator of VMBackupRepository '${repository?.metadata.name ?? ''}' must add ${grant} to spec.restoreGrants.`;
   return { reason: 'RestoreNotGranted', message };
 }

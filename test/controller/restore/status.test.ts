@@ -3,9 +3,12 @@ import { restoreStatus } from '../../../src/controller/restore/status.ts';
 import type { VMRestore } from '../../../src/crds/vmrestore.ts';
 import { planRestore } from '../../../src/domain/restore/plan.ts';
 import type { RestoreStep, RestoreWorld } from '../../../src/domain/restore/step.ts';
+import { writeJobName } from '../../../src/domain/restore/names.ts';
+import type { ProgressEvent } from '../../../src/domain/mover-report.ts';
 import { repository } from '../../domain/builders.ts';
 import {
   claimsOnly,
+  GiB,
   inPlace,
   inspection,
   newVM,
@@ -46,6 +49,26 @@ function said(world: RestoreWorld, step: RestoreStep) {
   const ready = conditions?.find(({ type }) => type === 'Ready');
   return { phase, status: ready?.status, reason: ready?.reason, message: ready?.message ?? '' };
 }
+
+test('the columns of a restore tell its size, how far it is, its rate and the seconds left', () => {
+  const world = planned(claimsOnly);
+  const { restore: before } = world;
+  const startedAt = new Date(NOW.getTime() - 10_000).toISOString();
+  const progress = { bytesDone: 5 * GiB } as ProgressEvent;
+  const status = restoreStatus(
+    {
+      ...world,
+      restore: { ...before, status: { ...before.status, startedAt } },
+      jobs: new Map([[writeJobName(before, 'root'), { kind: 'Running', progress, lastLine: undefined }]]),
+    },
+    { kind: 'Writing' },
+    NOW,
+  );
+  const { phase, size, percent, rate, secondsLeft } = status;
+  expect({ phase, size, percent, rate, secondsLeft }).toEqual({
+    ...{ phase: 'Writing', size: '20.0Gi', percent: 25, rate: '512.0Mi/s', secondsLeft: 30 },
+  });
+});
 
 describe('what a restore says', () => {
   test('of a new VM: its disks, what it lacks, and how to start it', () => {
