@@ -10,6 +10,9 @@ export const AttemptRecord = z.object({
   node: z.string().max(253).describe('The node that it was planned for.'),
   startedAt: Time.optional().describe('When the agent took it up; left out if it never did.'),
   endedAt: Time.describe('When it ended, or was given up.'),
+  recordedAt: Time.optional().describe(
+    'When the controller heard of that, by its own clock: the wait for the next attempt begins here, however wrong the clock of a node is.',
+  ),
   reason: Reason.describe('Succeeded, or what ended it.'),
   message: Message.describe('The same in a sentence, with what to do.'),
 });

@@ -1,5 +1,6 @@
 import type { Plan } from '../crds/vmbackup.ts';
 import type { Agent } from './agent-report.ts';
+import { heardOfEnd } from './attempt-records.ts';
 import { isStillRight } from './executor.ts';
 import { gaveWay, givenWayBefore } from './gave-way.ts';
 import {
@@ -54,7 +55,7 @@ export function nextStep(world: World, now: number): NextStep {
     case 'Running':
       return ofRunning(world, standing, now);
     case 'AttemptFailed':
-      return ofFailed(standing, now);
+      return ofFailed(world, standing, now);
   }
 }
 
@@ -65,10 +66,9 @@ export function nextStep(world: World, now: number): NextStep {
  */
 export function waitingSince({ backup }: Pick<World, 'backup'>, now: number): number {
   const { creationTimestamp } = backup.metadata;
-  const { execution, waitingSince } = backup.status ?? {};
-  const times = [creationTimestamp, execution?.completedAt, waitingSince].map((time) =>
-    Date.parse(time ?? ''),
-  );
+  const { attempts = [], waitingSince } = backup.status ?? {};
+  const ends = attempts.map(({ recordedAt, endedAt }) => recordedAt ?? endedAt);
+  const times = [creationTimestamp, waitingSince, ...ends].map((time) => Date.parse(time ?? ''));
   return Math.max(0, ...times.filter((time) => time <= now));
 }
 
@@ -123,17 +123,20 @@ function ofRunning(world: World, standing: Extract<Standing, { kind: 'Running' }
   return { kind: 'Attempt', attempt: plan.attempt + 1, failedAttempts, abandoned: why };
 }
 
-function ofFailed(standing: Extract<Standing, { kind: 'AttemptFailed' }>, now: number): NextStep {
-  const { plan, execution, why } = standing;
+function ofFailed(
+  { backup }: World,
+  standing: Extract<Standing, { kind: 'AttemptFailed' }>,
+  now: number,
+): NextStep {
+  const { plan, why } = standing;
   const spared = gaveWay(why.reason);
   const failedAttempts = (plan.failedAttempts ?? 0) + (spared ? 0 : 1);
   const delayMs = spared
     ? retryDelayMs(givenWayBefore(plan) + 1, FIRST_RETURN_MS)
     : retryDelayMs(failedAttempts);
-  const ended = Date.parse(execution.completedAt ?? execution.startedAt) || 0;
+  const ended = heardOfEnd(backup, standing, now);
   const afterMs = ended + delayMs - now;
-  // More than twice the wait is left only if the node's clock is far ahead.
-  if (afterMs > 0 && afterMs <= 2 * delayMs) {
+  if (afterMs > 0) {
     const again = new Date(ended + delayMs).toISOString().slice(11, 19);
     const verb = spared ? 'gave way' : 'failed';
     const message = `Attempt ${plan.attempt} ${verb} with ${why.reason}: ${why.message} The next one follows at ${again} UTC.`;

@@ -228,6 +228,15 @@ export class Rig implements AsyncDisposable {
     await this.#agent.applyStatus(vmBackups, ref, { execution }, options, never);
   }
 
+  /** Makes as if the controller had heard of the end of this attempt, its last, an hour ago. */
+  async heardLongAgo(name: string, attempt = 1): Promise<void> {
+    const value = new Date(Date.now() - 3_600_000).toISOString();
+    const path = `/status/attempts/${attempt - 1}/recordedAt`;
+    const patch = JSON.stringify([{ op: 'replace', path, value }]);
+    const status = ['--subresource', 'status', '--type', 'json', '-p', patch];
+    await this.cluster.kubectl(['-n', NAMESPACE, 'patch', 'tmb', name, ...status]);
+  }
+
   /** Plans, carries out and ends a backup. */
   async succeed(name: string, changes: Partial<Execution> = {}): Promise<VMBackup> {
     await this.planned(name);

@@ -185,10 +185,11 @@ describe('attempts', () => {
     await rig.vm('retry');
     await rig.backup('retry-1', 'retry');
     await rig.planned('retry-1');
-    const longAgo = new Date(Date.now() - 28_000).toISOString();
     const error = { reason: 'CopyFailed', message: 'NFS went away.', final: false };
-    await rig.agentReports('retry-1', { error, completedAt: longAgo, startedAt: longAgo });
+    const tomorrow = new Date(Date.now() + 86_400_000).toISOString();
+    await rig.agentReports('retry-1', { error, completedAt: tomorrow });
     expect((await rig.because('retry-1', 'AttemptFailed')).status).toMatchObject({ phase: 'Pending' });
+    await rig.heardLongAgo('retry-1');
     const again = await rig.planned('retry-1', 2);
     expect(again.status).toMatchObject({
       phase: 'Assigned',
@@ -295,5 +296,50 @@ describe('who writes what', () => {
     // kubectl reads and patches; the controller does nothing.
     expect(await rig.requests()).toBe(requests + 6);
     expect((await rig.get(vmBackups, 'quiet-1', NAMESPACE)).status).toEqual(status);
+  });
+});
+
+describe('kubectl describe tells the story', () => {
+  const described = (name: string) => rig.cluster.kubectl(['-n', NAMESPACE, 'describe', 'tmb', name]);
+
+  test('of three failed attempts', async () => {
+    await rig.vm('unlucky');
+    await rig.backup('unlucky-1', 'unlucky', { backoffLimit: 2 });
+    for (const attempt of [1, 2, 3]) {
+      await rig.planned('unlucky-1', attempt);
+      const error = {
+        reason: 'MoverStalled',
+        message: 'The mover made no progress for 300 s; it was stopped.',
+        final: false,
+      };
+      await rig.agentReports('unlucky-1', { error });
+      if (attempt < 3) {
+        await rig.because('unlucky-1', 'AttemptFailed');
+        await rig.heardLongAgo('unlucky-1', attempt);
+      }
+    }
+    await rig.because('unlucky-1', 'BackoffLimitExceeded');
+    console.log(await described('unlucky-1'));
+  });
+
+  test('of a fallback to a full', async () => {
+    await rig.vm('fallen');
+    await rig.backup('fallen-1', 'fallen');
+    await rig.succeed('fallen-1');
+    await rig.backup('fallen-2', 'fallen');
+    await rig.planned('fallen-2');
+    const message = "Disk 'root' gets a full backup: QEMU was killed, and the bitmap with it.";
+    await rig.succeed('fallen-2', {
+      incrementalFallback: { reason: 'BitmapMissing', message, disks: ['root'] },
+    });
+    console.log(await described('fallen-2'));
+  });
+
+  test('of a backup that waits', async () => {
+    await rig.vm('asleep');
+    await rig.stopVm('asleep');
+    await rig.backup('asleep-1', 'asleep');
+    await rig.because('asleep-1', 'VMNotRunning');
+    console.log(await described('asleep-1'));
   });
 });

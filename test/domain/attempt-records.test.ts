@@ -9,7 +9,8 @@ import { agent, ago, backup, execution, failure, instance, NOW, plan, world } fr
 
 const now = new Date(NOW);
 const failed = { attempt: 1, node: 'n1', startedAt: ago(30), endedAt: ago(20), ...failure };
-const { final: _, ...record } = failed;
+const { final: _, ...told } = failed;
+const record = { ...told, recordedAt: now.toISOString() };
 
 /** What the controller writes over a backup. */
 function after(object: VMBackup, changes: Parameters<typeof world>[0] = {}): VMBackup {
@@ -54,6 +55,7 @@ describe('the record of attempts', () => {
         attempt: 1,
         node: 'n1',
         endedAt: ago(0),
+        recordedAt: now.toISOString(),
         reason: 'VMMoved',
         message: "The VM left node 'n1' before the agent there began.",
       },

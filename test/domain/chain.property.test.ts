@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Execution, Plan, VMBackup } from '../../src/crds/vmbackup.ts';
+import { attemptRecords } from '../../src/domain/attempt-records.ts';
 import { bitmapSeconds } from '../../src/domain/bitmap-name.ts';
 import { decideBackup } from '../../src/domain/decide-backup.ts';
 import { outcomeOf } from '../../src/domain/outcome.ts';
@@ -99,7 +100,8 @@ test('whatever comes of the backups before, a backup builds on the newest good o
               completedAt: new Date(now).toISOString(),
               error: failure,
             };
-            me = { ...me, status: { plan, execution } };
+            const attempts = [...attemptRecords({ status: { plan, execution } }, undefined, new Date(now))];
+            me = { ...me, status: { plan, execution, attempts } };
             now += 3_600_000;
             plan = planned();
             expect(plan.attempt).toBe(2);

@@ -49,8 +49,18 @@ function failed(
   spec: object = {},
 ): VMBackup {
   const { attempt } = plan(planned);
-  const ended = execution({ attempt, completedAt: ago(secondsAgo), error });
-  return backup({ spec, status: { plan: plan(planned), execution: ended } });
+  // Nothing is measured by the clock of the node.
+  const ended = execution({ attempt, completedAt: ago(secondsAgo - 600), error });
+  const { reason, message } = error;
+  const record = {
+    attempt,
+    node: 'n1',
+    endedAt: ago(secondsAgo - 600),
+    recordedAt: ago(secondsAgo),
+    reason,
+    message,
+  };
+  return backup({ spec, status: { plan: plan(planned), execution: ended, attempts: [record] } });
 }
 
 describe('a new backup', () => {
@@ -219,6 +229,15 @@ describe('a failed attempt', () => {
       kind: 'Plan',
       plan: { attempt: 2, failedAttempts: 1, bitmap: `backup-${NOW / 1000 + 1}` },
     });
+  });
+
+  test('is tried again at the same time, whatever the clock of its node says: the controller counts from when it heard of it', () => {
+    const justNow = (completedAt: string) =>
+      backup({ status: { plan: plan(), execution: execution({ completedAt, error: failure }) } });
+    for (const completedAt of [ago(0), ago(-600), ago(600)]) {
+      const decision = decideBackup(world({ backup: justNow(completedAt) }), NOW);
+      expect(decision).toMatchObject({ kind: 'Wait', afterMs: FIRST_RETRY_MS });
+    }
   });
 
   test('is decided from scratch: what was incremental may be a full', () => {

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Execution, Plan, VMBackup } from '../../src/crds/vmbackup.ts';
+import { attemptRecords } from '../../src/domain/attempt-records.ts';
 import { decideBackup } from '../../src/domain/decide-backup.ts';
 import { obsoleteBitmaps } from '../../src/domain/obsolete-bitmaps.ts';
 import { agent, ago, backup, execution, failure, goodBackup, NOW, plan, world } from './builders.ts';
@@ -115,7 +116,8 @@ test('whatever fails, each commit leaves only the heads of the chains on the dis
             how === 'agent lost' ? {} : { completedAt: new Date(now).toISOString(), error: failure };
           const bitmap = left ? { bitmapCreated: plan.bitmap } : {};
           const execution = { attempt: plan.attempt, agent: 'n1', startedAt: ago(0), ...bitmap, ...told };
-          return { ...me, status: { plan, execution } };
+          const attempts = [...attemptRecords({ status: { plan, execution } }, undefined, new Date(now))];
+          return { ...me, status: { plan, execution, attempts } };
         };
         for (const how of attempts) me = ran(planned(), how);
         const plan = planned();
