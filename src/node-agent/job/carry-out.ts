@@ -62,7 +62,7 @@ export async function carryOut(
       await undo(attempt, vm, limit);
       throw error;
     }
-    await giveUp(attempt, vm, signal.aborted ? stopped() : await whyGone(error, find, limit), limit);
+    await giveUp(attempt, vm, signal.aborted ? stopped() : await whyGone(error, vm, find, limit), limit);
     return { kind: 'Ended' };
   }
   // From here on the data is safe. What fails now is tried again, and never undone.

@@ -225,7 +225,7 @@ describe('no job that nobody watches over', () => {
   });
 });
 
-describe('a copy whose source went away', () => {
+describe('a backup whose source went away', () => {
   const gone = () => new MoverFailed('NbdGone', 'the server is gone');
 
   test('with the VM gave way to it, and has not failed', async () => {
@@ -238,11 +238,42 @@ describe('a copy whose source went away', () => {
     expect(node.execution?.error?.reason).toBe('VMNotRunning');
   });
 
+  test('with a VM that runs again in another pod gave way to it as well', async () => {
+    node.before = (what) => {
+      if (what !== 'backup') return;
+      node.pod = 'pod-2';
+      throw gone();
+    };
+    await node.carryOut();
+    expect(node.execution?.error?.reason).toBe('VMNotRunning');
+  });
+
   test('under a VM that runs has failed', async () => {
     node.before = at('backup', 1, gone);
     await node.carryOut();
     expect(node.execution?.error?.reason).toBe('NbdGone');
   });
+
+  test.each(['DomainNotRunning', 'ConnectFailed'] as const)(
+    'before it began (%s) is told apart in the same way',
+    async (reason) => {
+      const { virsh } = node;
+      const dying = (pod: string) => {
+        node.virsh = async (args, call, signal) => {
+          if (args[0] !== 'backup-begin') return virsh(args, call, signal);
+          node.pod = pod;
+          throw new LibvirtError('it is gone', { reason });
+        };
+      };
+      dying('pod-1');
+      await node.carryOut();
+      expect(node.execution?.error?.reason).toBe(reason);
+      node.plan({ attempt: 2, bitmap: 'backup-2' });
+      dying('pod-2');
+      await node.carryOut();
+      expect(node.execution?.error?.reason).toBe('VMNotRunning');
+    },
+  );
 });
 
 describe('no job beside another one', () => {

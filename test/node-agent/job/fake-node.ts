@@ -35,6 +35,8 @@ export class FakeNode implements AsyncDisposable {
   vmiStatus: RunningVm['vmi']['status'] = {};
   /** Whether its launcher pod is being deleted. */
   terminating = false;
+  /** Its launcher pod: each start has another. */
+  pod = 'pod-1';
   /** Whether the VM runs on this node. */
   running = true;
   /** Called before the API server or the mover does anything; may throw. */
@@ -121,7 +123,7 @@ export class FakeNode implements AsyncDisposable {
         status: this.vmiStatus,
       },
       paths: {
-        libvirtSocket: join(this.#directory, 'libvirt'),
+        libvirtSocket: join(this.#directory, this.pod),
         sockets: at('/var/run/kubevirt/sockets', 'sockets'),
         scratch: at('/var/run/scratch', 'scratch'),
       },
