@@ -41,7 +41,7 @@ libvirt_is_old() {
 # On a system without dpkg: the commands themselves must be there.
 require_commands() {
   local command absent=''
-  for command in qemu-system-x86_64 qemu-img qemu-nbd qemu-storage-daemon libvirtd virsh nbdinfo nbdcopy nbdkit jq openssl setpriv unshare nsenter flock npm; do
+  for command in qemu-system-x86_64 qemu-img qemu-nbd qemu-storage-daemon libvirtd virsh nbdinfo nbdcopy nbdkit jq openssl setpriv unshare nsenter flock lua5.1 npm; do
     PATH=$PATH:/usr/sbin command -v "$command" >/dev/null || absent+=" $command"
   done
   [ -z "$absent" ] || fail "These commands are missing:$absent" \

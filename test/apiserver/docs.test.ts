@@ -27,7 +27,11 @@ async function yamlBlocks(
 }
 
 describe('what the documentation says', async () => {
-  const blocks = await yamlBlocks(await allPages());
+  const health = 'deploy/gitops/argocd-health.yaml';
+  const blocks = [
+    ...(await yamlBlocks(await allPages())),
+    [health, await readFile(join(ROOT, health), 'utf8')] as const,
+  ];
   let cluster: ControlPlane;
 
   beforeAll(async () => {
