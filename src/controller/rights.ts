@@ -8,7 +8,7 @@ import { vmBackupSchedules } from '../crds/vmbackupschedule.ts';
 import { vmRestores } from '../crds/vmrestore.ts';
 import { events } from '../kube/events.ts';
 import { leases } from '../kube/lease.ts';
-import { READ, resource, type Right, type Rights } from '../kube/rights.ts';
+import { FOLLOW, READ, resource, type Right, type Rights } from '../kube/rights.ts';
 import { LEADER_LEASE } from './names.ts';
 
 const own = [vmBackups, vmBackupSchedules, vmRestores, vmBackupListings, vmBackupRepositories];
@@ -52,8 +52,12 @@ const everywhere: readonly Right[] = [
     verbs: ['create', 'delete'],
     why: 'those of a restore; it deletes only what bears the label of a restore that failed',
   },
-  { of: [resource(jobs)], verbs: [...READ, 'create', 'delete'], why: 'the mover, where no agent is needed' },
-  { of: [resource(pods)], verbs: READ, why: 'why a Job does not begin' },
+  {
+    of: [resource(jobs)],
+    verbs: [...FOLLOW, 'create', 'delete'],
+    why: 'the mover, where no agent is needed',
+  },
+  { of: [resource(pods)], verbs: FOLLOW, why: 'why a Job does not begin' },
   {
     of: [resource(coreEvents)],
     verbs: ['list'],

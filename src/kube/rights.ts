@@ -29,8 +29,10 @@ export interface Rights {
   readonly inOwnNamespace: readonly Right[];
 }
 
-/** To follow objects in a cache, and to read one past it. */
-export const READ: readonly Verb[] = ['get', 'list', 'watch'];
+/** To follow objects in a cache. */
+export const FOLLOW: readonly Verb[] = ['list', 'watch'];
+/** The same, and to read one past it. */
+export const READ: readonly Verb[] = ['get', ...FOLLOW];
 
 /** The resource of a kind, or a subresource of it. */
 export function resource(kind: Pick<Kind, 'apiVersion' | 'plural'>, subresource?: string): Resource {

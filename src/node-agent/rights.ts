@@ -5,10 +5,11 @@ import { vmBackups } from '../crds/vmbackup.ts';
 import { vmBackupRepositories } from '../crds/vmbackuprepository.ts';
 import { events } from '../kube/events.ts';
 import { leases } from '../kube/lease.ts';
-import { READ, resource, type Right, type Rights } from '../kube/rights.ts';
+import { FOLLOW, READ, resource, type Right, type Rights } from '../kube/rights.ts';
 
 const everywhere: readonly Right[] = [
-  { of: [vmBackups, vmBackupRepositories].map((kind) => resource(kind)), verbs: READ, why: 'its work' },
+  { of: [resource(vmBackups)], verbs: READ, why: 'its work' },
+  { of: [resource(vmBackupRepositories)], verbs: FOLLOW, why: 'where backups go' },
   { of: [resource(vmBackups, 'status')], verbs: ['patch'], why: 'by server-side apply' },
   { of: [resource(virtualMachineInstances)], verbs: READ, why: 'which VMs run on its node' },
   { of: [resource(virtualMachines)], verbs: ['get'], why: 'their definitions go into the backup' },
@@ -20,7 +21,7 @@ const everywhere: readonly Right[] = [
     verbs: ['update'],
     why: 'the guest is quiet for the instant that the backup stands for',
   },
-  { of: [resource(pods)], verbs: READ, why: "the launcher pod's UID leads to libvirt's socket" },
+  { of: [resource(pods)], verbs: FOLLOW, why: "the launcher pod's UID leads to libvirt's socket" },
   { of: [resource(persistentVolumeClaims)], verbs: ['get'], why: 'their definitions go into the backup' },
   { of: [resource(dataVolumes)], verbs: ['get'], why: "part of a VM's definition, as are the next two" },
   {
@@ -35,7 +36,7 @@ const everywhere: readonly Right[] = [
 const inOwnNamespace: readonly Right[] = [
   {
     of: [resource(leases)],
-    verbs: ['get', 'create', 'patch'],
+    verbs: ['create', 'patch'],
     why: 'one for each node: a sign of life, and how the node finds each repository',
   },
 ];

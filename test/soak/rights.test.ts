@@ -11,18 +11,34 @@ import { run, scratchDirectory } from '../support/launcher/index.ts';
 type Line = string;
 
 const SYSTEM = 'tidemark-system';
+
+/** What the code asks for, and no test with a real API server shows. */
+const HIDDEN: readonly (readonly [right: RegExp, why: string])[] = [
+  [
+    / get backup.tidemark.dev vmbackup(repositorie|listing)s$/,
+    'to write a status that another has just changed',
+  ],
+  [/ delete backup.tidemark.dev vmbackuplistings$/, 'an hour after it was answered'],
+  [/ get cdi.kubevirt.io datavolumes$/, 'the disks of the stand-in VMs are made without CDI'],
+  [/ get instancetype.kubevirt.io /, 'the revisions that a VM took stand for them'],
+  [/ create coordination.k8s.io leases$/, 'a server-side apply that creates is a patch in the log'],
+];
+
 const tables: Readonly<Record<string, Rights>> = { controller, 'node-agent': nodeAgent };
 
 /** The roles are generated from these tables (deploy/rbac). Here is the other half: what our programs really ask, as the API server notes it. */
 describe.each(Object.keys(tables))('the rights of the %s', (program) => {
-  test('are all used, and no more than these', () => {
+  const rights = [...granted(tables[program]!)];
+  const hidden = (right: Line) => HIDDEN.some(([pattern]) => pattern.test(right));
+
+  test('are all used', () => {
     const used = new Set(asked.filter((each) => each.program === program).map(lineOf));
-    expect([...used].sort()).toEqual([...granted(tables[program]!)].sort());
+    expect(rights.filter((right) => !used.has(right) && !hidden(right))).toEqual([]);
   });
 
   test('are never found too few', () => {
-    const refused = asked.filter((each) => each.program === program && each.code === 403);
-    expect(refused.map(lineOf)).toEqual([]);
+    const refused = asked.filter((each) => each.program === program && each.isForbidden);
+    expect([...new Set(refused.map(lineOf))]).toEqual([]);
   });
 });
 

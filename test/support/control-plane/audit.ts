@@ -24,7 +24,7 @@ const Entry = z.object({
       namespace: z.string().optional(),
     })
     .optional(),
-  responseStatus: z.object({ code: z.number() }).optional(),
+  annotations: z.record(z.string(), z.string()).default({}),
 });
 
 /** One kind of request that a program made. */
@@ -36,8 +36,8 @@ export interface Asked {
   /** With its subresource. */
   readonly resource: string;
   readonly namespace: string | undefined;
-  /** Of the answer. */
-  readonly code: number | undefined;
+  /** Whether its roles did not allow it. */
+  readonly isForbidden: boolean;
 }
 
 /** All requests for resources that stand in the logs of a directory. */
@@ -47,7 +47,7 @@ export async function auditedIn(directory: string): Promise<readonly Asked[]> {
     for (const line of (await readFile(join(directory, file), 'utf8')).split('\n')) {
       // The last line of a server that was killed may be half.
       if (!line.endsWith('}')) continue;
-      const { verb, user, objectRef, responseStatus } = Entry.parse(JSON.parse(line));
+      const { verb, user, objectRef, annotations } = Entry.parse(JSON.parse(line));
       if (objectRef === undefined) continue;
       const { resource, subresource, apiGroup, namespace } = objectRef;
       asked.push({
@@ -56,7 +56,7 @@ export async function auditedIn(directory: string): Promise<readonly Asked[]> {
         group: apiGroup,
         resource: subresource === undefined ? resource : `${resource}/${subresource}`,
         namespace,
-        code: responseStatus?.code,
+        isForbidden: annotations['authorization.k8s.io/decision'] === 'forbid',
       });
     }
   }
