@@ -1,6 +1,7 @@
 import { Command } from '@commander-js/extra-typings';
 import { UsageError } from '../exit-code.ts';
 import { forPrograms, outputOption } from '../output.ts';
+import { timeoutOption } from '../patience.ts';
 import { listBackups } from '../repo/backups.ts';
 import { backupLines } from '../repo/backups-screen.ts';
 import type { Session } from '../session.ts';
@@ -17,8 +18,9 @@ export const backups = (session: Session) =>
     .option('--vm <name>', 'only backups of VMs of this name')
     .option('-A, --all-namespaces', 'of all namespaces and clusters; asks where Tidemark runs', false)
     .option('--system-namespace <namespace>', 'where Tidemark runs', 'tidemark-system')
+    .addOption(timeoutOption())
     .addOption(outputOption())
-    .action(async (repository, { vm, allNamespaces, systemNamespace, output }) => {
+    .action(async (repository, { vm, allNamespaces, systemNamespace, timeout, output }) => {
       if (allNamespaces && session.flags.namespace !== undefined)
         throw new UsageError('set either --namespace or --all-namespaces, not both');
       const cluster = await session.cluster();
@@ -27,7 +29,7 @@ export const backups = (session: Session) =>
       const paint = session.painter();
       const found = await listBackups(
         cluster.kube,
-        { repository, namespace, vmName: vm },
+        { repository, namespace, vmName: vm, timeoutMs: timeout },
         { terminal, paint },
       );
       const screen = { paint, now: terminal.now() };

@@ -17,12 +17,14 @@ export interface WishedBackups {
   /** Who asks: what a namespace may see is decided in the cluster. */
   readonly namespace: string;
   readonly vmName?: string | undefined;
+  /** How long anybody waits for each part of the answer, in milliseconds. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Has the repository listed, as often as it takes to see all of it, by VMBackupListings that are removed when they are read. */
 export async function listBackups(
   kube: Kube,
-  { repository, namespace, vmName }: WishedBackups,
+  { repository, namespace, vmName, timeoutMs }: WishedBackups,
   screen: { readonly terminal: Terminal; readonly paint: Painter },
 ): Promise<readonly ListedBackup[]> {
   const { terminal } = screen;
@@ -44,6 +46,7 @@ export async function listBackups(
         again: () => kube.get(vmBackupListings, metadata, signal),
         line: (seen) => listingLine(seen, backups.length),
         isOver: (seen) => seen.status?.completedAt !== undefined,
+        timeoutMs,
         goesOn: `the answer will be in the status of VMBackupListing '${metadata.name}'`,
       },
       screen,

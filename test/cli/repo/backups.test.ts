@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
-import { listingLine } from '../../../src/cli/repo/backups.ts';
+import { listBackups, listingLine } from '../../../src/cli/repo/backups.ts';
 import { backupLines } from '../../../src/cli/repo/backups-screen.ts';
 import { plain } from '../../../src/cli/screen/style.ts';
 import type { ListedBackup, VMBackupListing } from '../../../src/crds/vmbackuplisting.ts';
+import type { Kube } from '../../../src/kube/client.ts';
+import { written } from '../builders.ts';
 import { ago, NOW } from '../../domain/builders.ts';
 
 const screen = { paint: plain, now: NOW };
@@ -32,6 +34,52 @@ test('shows each backup in a line, how to restore what has no VMBackup, and what
     'c/shop/db-1a2b3c4d/x: ManifestDamaged: not JSON',
   ]);
   expect(backupLines('nas', [], screen)).toEqual(["There is nothing in 'nas' that you may see."]);
+});
+
+/** An API server whose listings are answered as they are made: two backups for each, and more after the first. */
+function answering(failure?: string) {
+  const asked: unknown[] = [];
+  const left = new Set<string>();
+  const kube = {
+    create: async (
+      _: unknown,
+      { metadata, spec }: { metadata: { name: string }; spec: { from?: string } },
+    ) => {
+      asked.push(spec);
+      left.add(metadata.name);
+      const [first, second] = spec.from === undefined ? (['a', 'b'] as const) : (['c', 'd'] as const);
+      const conditions = failure === undefined ? [] : [{ type: 'Stalled', reason: failure, message: 'no.' }];
+      const answer = { backups: [stored(first), stored(second)], completedAt: ago(0), conditions };
+      const next = spec.from === undefined ? { next: path('c') } : {};
+      return { metadata: { ...metadata, uid: metadata.name }, spec, status: { ...answer, ...next } };
+    },
+    delete: async (_: unknown, { name }: { name: string }) => void left.delete(name),
+  } as unknown as Kube;
+  return { kube, asked, left };
+}
+
+const wish = { repository: 'nas', namespace: 'shop', vmName: 'db' };
+const quiet = () => {
+  const [stdout, stderr] = [written(), written()];
+  const { signal } = new AbortController();
+  return { terminal: { stdout, stderr, env: {}, now: () => NOW, signal }, paint: plain };
+};
+
+test('asks page by page until it has seen all, and leaves nothing behind', async () => {
+  const { kube, asked, left } = answering();
+  const found = await listBackups(kube, wish, quiet());
+  expect(found.map((each) => each.path)).toEqual(['a', 'b', 'c', 'd'].map(path));
+  expect(asked).toEqual([
+    { repository: 'nas', vmName: 'db' },
+    { repository: 'nas', vmName: 'db', from: path('c') },
+  ]);
+  expect(left).toEqual(new Set());
+});
+
+test('a listing that is refused is an error with its words', async () => {
+  const { kube, left } = answering('NamespaceNotAllowed');
+  await expect(listBackups(kube, wish, quiet())).rejects.toMatchObject({ reason: 'NamespaceNotAllowed' });
+  expect(left).toEqual(new Set());
 });
 
 test('says what a listing waits for', () => {
