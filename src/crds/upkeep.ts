@@ -149,6 +149,15 @@ export const UpkeepStatus = z.object({
     .describe(
       'What the pod of the Job waits for, if it does not begin. After ten minutes the Job is given up.',
     ),
+  follows: z
+    .object({
+      sync: z.string().max(63).optional().describe('Of backup.tidemark.dev/sync, for the listing.'),
+      scrub: z.string().max(63).optional().describe('Of backup.tidemark.dev/scrub, for the slice.'),
+    })
+    .optional()
+    .describe(
+      'The values of the annotations that the last listing and the last slice of the scrub were begun for: one that came later is still to be followed.',
+    ),
   leftoversAt: Time.optional().describe('When what dead attempts left behind was last collected.'),
   failures: z.int().min(0).optional().describe('How many Jobs in a row failed.'),
   lastFailure: z

@@ -93,6 +93,20 @@ describe('a VM that does not run', () => {
     expect(diskOf(unchanged, 'root')).toMatchObject({ type: 'Incremental', dataBytes: 0, zeroBytes: 0 });
   });
 
+  test('and whose backup is deleted while its Job waits, is rid of both within seconds', async () => {
+    kubelet.hold(true);
+    await backUpNow(tidemark, vm, 'unwanted', { deletionPolicy: 'Delete' });
+    await eventually('the Job', async () => (await jobs()) || undefined);
+    await eventually('the finalizer', async () => (await tidemark.backup('unwanted')).metadata.finalizers);
+    await tidemark.cluster.kubectl(['-n', NAMESPACE, 'delete', 'tmb', 'unwanted', '--wait=false']);
+    await eventually('the Job is gone', async () => ((await jobs()) === '' ? true : undefined));
+    // A sweep looks whether there is data of it: that has a Job, too.
+    kubelet.hold(false);
+    await tidemark.cluster.kubectl([
+      ...['-n', NAMESPACE, 'wait', '--for=delete', 'tmb/unwanted', '--timeout=60s'],
+    ]);
+  });
+
   test('and runs again, has an incremental by the bitmap that was begun while it was stopped', async () => {
     await tidemark.kubevirt.start(vm, NODE);
     await vm.write('root', { pattern: 0x43, offset: 2 * MiB, length: MiB });

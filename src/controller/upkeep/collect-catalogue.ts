@@ -2,7 +2,6 @@ import { namespaces } from '../../crds/core.ts';
 import type { CatalogueStatus } from '../../crds/upkeep.ts';
 import { type VMBackup, vmBackups } from '../../crds/vmbackup.ts';
 import { type VMBackupRepository, vmBackupRepositories } from '../../crds/vmbackuprepository.ts';
-import { SYNC_ANNOTATION } from '../../domain/labels.ts';
 import { uid8 } from '../../domain/names.ts';
 import type { BriefBackup, ListResult } from '../../domain/upkeep/brief.ts';
 import { comparePage, EXAMPLES } from '../../domain/upkeep/compare.ts';
@@ -41,7 +40,7 @@ export async function collectCatalogue(
 ): Promise<CatalogueStatus> {
   const { kube, clock } = tools;
   const before = repository.status?.catalogue;
-  const asked = repository.metadata.annotations?.[SYNC_ANNOTATION];
+  const asked = repository.status?.upkeep?.follows?.sync;
   const named = new Set(entries.map(({ path }) => placeOf(path).namespace));
   const { toImport, toFill, counts } = comparePage(
     {
@@ -75,7 +74,7 @@ export async function collectCatalogue(
     await unlessRefused(backup, () => importBackup(kube, repository.metadata.name, backup, signal));
   tellRefused(tools, repository, refused, whyRefused);
   const { next } = result;
-  const trigger = next === null ? asked : before?.trigger;
+  const trigger = next === null ? (asked ?? before?.trigger) : before?.trigger;
   const lastTime = next === null ? new Date(clock.now()).toISOString() : before?.lastTime;
   const notMade = refused.filter((backup) => toImport.includes(backup));
   return {

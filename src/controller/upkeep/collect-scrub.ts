@@ -1,7 +1,6 @@
 import type { DamagedBackup, ScrubStatus } from '../../crds/upkeep.ts';
 import { vmBackups } from '../../crds/vmbackup.ts';
 import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
-import { SCRUB_ANNOTATION } from '../../domain/labels.ts';
 import { scrubEveryMs, sliceEveryMs } from '../../domain/upkeep/decide-upkeep.ts';
 import { DAMAGED_LIMIT, mergeDamage, type ScrubResult } from '../../domain/upkeep/scrub.ts';
 import type { Event } from '../../kube/events.ts';
@@ -20,7 +19,7 @@ export interface Scrubbed {
 
 /** What the status says after a slice. `share` is what the slice was asked to read of what was left. */
 export function scrubbed(
-  { spec, status, metadata }: VMBackupRepository,
+  { spec, status }: VMBackupRepository,
   result: ScrubResult,
   { isNewPass, share }: { readonly isNewPass: boolean; readonly share: number },
   now: number,
@@ -38,7 +37,7 @@ export function scrubbed(
   const isWhole = result.cursor === null;
   const gaveWay = !isWhole && result.bytesRead < result.bytesLeft * share * 0.95;
   const next = isWhole ? begun + every : now + (gaveWay ? GOES_ON_MS : sliceEveryMs(every));
-  const trigger = metadata.annotations?.[SCRUB_ANNOTATION] ?? before?.trigger;
+  const trigger = status?.upkeep?.follows?.scrub ?? before?.trigger;
   const earlier = new Set(known.map(({ path }) => path));
   const lastFullPassAt = isWhole ? at : before?.lastFullPassAt;
   return {

@@ -1,10 +1,10 @@
 import type { VMBackupRepository, VMBackupRepositoryStatus } from '../../crds/vmbackuprepository.ts';
 import { eventIn } from '../../domain/job/job-standing.ts';
 import { neverBegan, worthTelling } from '../../domain/job/start-deadline.ts';
-import { SCRUB_ANNOTATION } from '../../domain/labels.ts';
 import { shortHash } from '../../domain/short-hash.ts';
 import { entriesIn, ListResult } from '../../domain/upkeep/brief.ts';
 import { decideUpkeep, scrubShare, type Work } from '../../domain/upkeep/decide-upkeep.ts';
+import { beginFor } from '../../domain/upkeep/follow.ts';
 import { ScrubResult } from '../../domain/upkeep/scrub.ts';
 import { SweepResult } from '../../domain/upkeep/sweep.ts';
 import { asksForVerification } from '../../domain/upkeep/verification.ts';
@@ -75,8 +75,12 @@ export async function reconcileUpkeep(
   const name = `tidemark-${decision.work.toLowerCase()}-${shortHash(repository.metadata.uid)}-${run}`;
   const [first] = unverified;
   const backup = decision.work === 'Verify' && first !== undefined ? keyOf(first.metadata) : undefined;
-  const begun = { ...upkeep, run, job: name, work: decision.work, ...(backup !== undefined && { backup }) };
-  await tell(context, repository, { upkeep: begun });
+  const { follows, catalogue } = beginFor(repository, decision.work);
+  const begun = {
+    ...{ ...upkeep, run, job: name, work: decision.work, follows },
+    ...(backup !== undefined && { backup }),
+  };
+  await tell(context, repository, { upkeep: begun, catalogue });
   return Again(AT_ONCE_MS);
 }
 
@@ -134,7 +138,7 @@ async function argsOf(
     return backup && asksForVerification(backup) ? verifyArgs(repository, backup) : undefined;
   }
   if (work === 'Catalogue') return catalogueArgs(repository);
-  if (work === 'Scrub') return scrubArgs(repository, isAskedAnew(repository), tools.clock.now());
+  if (work === 'Scrub') return scrubArgs(repository, isNewPass(repository), tools.clock.now());
   const doomed = await doomedIn(caches, tools, options.clusterId, repository.metadata.name, signal);
   return sweepArgs(caches, repository, doomed, options.clusterId);
 }
@@ -186,7 +190,7 @@ async function collect(
     case 'Scrub': {
       const result = ScrubResult.safeParse(said);
       if (!result.success) break;
-      const slice = { isNewPass: isAskedAnew(repository), share: scrubShare(repository, startedAt) };
+      const slice = { isNewPass: isNewPass(repository), share: scrubShare(repository, startedAt) };
       const { status, found } = scrubbed(repository, result.data, slice, now);
       return await end(context, repository, { scrub: status }, undefined, tellDamage(caches, tools, found));
     }
@@ -256,7 +260,7 @@ async function tell(
   await report(tools, caches.repositories, repository, { status, events }, writer, signal);
 }
 
-function isAskedAnew({ metadata, status }: VMBackupRepository): boolean {
-  const asked = metadata.annotations?.[SCRUB_ANNOTATION];
+function isNewPass({ status }: VMBackupRepository): boolean {
+  const asked = status?.upkeep?.follows?.scrub;
   return asked !== undefined && asked !== status?.scrub?.trigger;
 }

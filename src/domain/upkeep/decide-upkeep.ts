@@ -2,6 +2,7 @@ import type { VMBackupRepository } from '../../crds/vmbackuprepository.ts';
 import { notMountableByJobs } from '../job/not-mountable.ts';
 import { SCRUB_ANNOTATION, SYNC_ANNOTATION } from '../labels.ts';
 import type { Why } from '../why.ts';
+import { askedListing, askedScrub } from './follow.ts';
 
 /** What the Jobs that look after a repository do. */
 export type Work = 'Sweep' | 'Catalogue' | 'Verify' | 'Scrub';
@@ -57,9 +58,9 @@ export function decideUpkeep(world: UpkeepWorld, now: number): UpkeepDecision {
 }
 
 /** The share of what is left of a pass that the next slice must read, so that the pass ends in time. */
-export function scrubShare({ spec, status, metadata }: VMBackupRepository, now: number): number {
-  const asked = metadata.annotations?.[SCRUB_ANNOTATION];
-  if (asked !== undefined && status?.scrub?.trigger !== asked) return 1;
+export function scrubShare(repository: VMBackupRepository, now: number): number {
+  if (askedScrub(repository) !== undefined) return 1;
+  const { spec, status } = repository;
   const every = scrubEveryMs(spec.scrubEvery) ?? DAY_MS;
   const begun = timeOf(status?.scrub?.cycleStartedAt) ?? now;
   const left = status?.scrub?.cursor === undefined ? every : begun + every - now;
@@ -83,9 +84,8 @@ function backupsToRemove({ toSweep }: UpkeepWorld) {
   return { work: 'Sweep', why: { reason: 'BackupsToRemove', message } } as const;
 }
 
-function listingAsked({ repository: { metadata, status } }: UpkeepWorld) {
-  const asked = metadata.annotations?.[SYNC_ANNOTATION];
-  if (asked === undefined || asked === status?.catalogue?.trigger) return undefined;
+function listingAsked({ repository }: UpkeepWorld) {
+  if (askedListing(repository) === undefined) return undefined;
   const message = `The annotation ${SYNC_ANNOTATION} asks for it.`;
   return { work: 'Catalogue', why: { reason: 'ListingAsked', message } } as const;
 }
@@ -111,9 +111,8 @@ function leftoversDue({ repository: { metadata, status } }: UpkeepWorld, now: nu
   return { work: 'Sweep', why: { reason: 'LeftoversDue', message } } as const;
 }
 
-function scrubAsked({ repository: { metadata, status } }: UpkeepWorld) {
-  const asked = metadata.annotations?.[SCRUB_ANNOTATION];
-  if (asked === undefined || asked === status?.scrub?.trigger) return undefined;
+function scrubAsked({ repository }: UpkeepWorld) {
+  if (askedScrub(repository) === undefined) return undefined;
   const message = `The annotation ${SCRUB_ANNOTATION} asks for it.`;
   return { work: 'Scrub', why: { reason: 'ScrubAsked', message } } as const;
 }
