@@ -1,5 +1,5 @@
 import { persistentVolumeClaims } from '../../crds/core.ts';
-import { virtualMachines } from '../../crds/kubevirt.ts';
+import { virtualMachineInstances, virtualMachines } from '../../crds/kubevirt.ts';
 import type { VMRestore } from '../../crds/vmrestore.ts';
 import type { StoredVm } from '../../domain/restore/inspection.ts';
 import { checkJobName, forgetJobName } from '../../domain/restore/names.ts';
@@ -14,6 +14,7 @@ import {
 } from '../../domain/restore/switch-disks.ts';
 import type { Kube } from '../../kube/client.ts';
 import { AlreadyExists, NotFound } from '../../kube/errors.ts';
+import type { Ref } from '../../kube/kind.ts';
 import { ensureJob, removeJob } from '../job/mover-jobs.ts';
 import { ignoring } from './ignoring.ts';
 import { checkJob, forgetJob, verifyJob, writeJob } from './jobs.ts';
@@ -74,7 +75,8 @@ export async function actRestore(
       }
       return;
     case 'SwitchDisks':
-      if (plan !== undefined)
+      // A run strategy `Manual` stays when the VM is started: its instance would go on with the disks of before.
+      if (plan !== undefined && !(await runs(kube, { namespace, name: step.vmName }, signal)))
         await patchVm(kube, restore, step.vmName, (vm) => switchDisks(vm, plan, now.toISOString()), signal);
       return;
     case 'StopVm':
@@ -123,6 +125,11 @@ async function standsOnRestored(
     if (error instanceof NotFound) return false;
     throw error;
   }
+}
+
+/** Whether the VM has an instance, as the API server has it now. */
+async function runs(kube: Kube, vm: Ref, signal: AbortSignal): Promise<boolean> {
+  return (await ignoring(NotFound, () => kube.get(virtualMachineInstances, vm, signal))) !== undefined;
 }
 
 async function patchVm(

@@ -33,6 +33,7 @@ function planned(volume: string): PlannedClaim {
   };
 }
 const claims = [planned('root'), planned('data')];
+const vmi = { metadata: { name: 'db', namespace: 'shop', uid: 'vmi' } };
 const switched = vm({
   template: {
     spec: {
@@ -115,4 +116,33 @@ test.each([
   const context = { kube: kube as unknown as Kube, image: 'i', now: new Date(0) };
   await actRestore(world, { kind: 'Write', source, claims }, context, new AbortController().signal);
   expect(made).toHaveLength(jobs);
+});
+
+test.each([
+  ['turns the disks of a VM that is stopped', undefined, 1],
+  ['turns no disks of a VM that was started an instant ago, whose run strategy does not tell', vmi, 0],
+])('a restore in place %s', async (_, instance, patches) => {
+  let patched = 0;
+  const manual = vm({ runStrategy: 'Manual' });
+  const kube = {
+    get: async ({ plural }: { plural: string }) => {
+      if (plural === 'virtualmachines') return manual;
+      if (instance === undefined) throw new NotFound('NotFound', 'It does not run.');
+      return instance;
+    },
+    patch: async () => patched++,
+  };
+  const plan = { repository: 'nas', path: PATH, runStrategy: 'Manual' as const, claims };
+  const world: RestoreWorld = {
+    ...{
+      restore: restore(inPlace, {}, { plan }),
+      backup: undefined,
+      repository: repository(),
+      clusterId: 'c',
+    },
+    ...{ inspection: undefined, jobs: new Map(), claims: new Map(), vm: manual, vmi: undefined },
+  };
+  const context = { kube: kube as unknown as Kube, image: 'i', now: new Date(0) };
+  await actRestore(world, { kind: 'SwitchDisks', vmName: 'db' }, context, new AbortController().signal);
+  expect(patched).toBe(patches);
 });
