@@ -11,6 +11,7 @@ export const EVERYTHING = [
   'metrics.prometheusRule.enabled',
   'metrics.dashboard.enabled',
   'admission.denyKubeVirtBackups',
+  'nodeAgent.cifs',
 ].flatMap((name) => ['--set', `${name}=true`]);
 
 /** The directory of helm, kubeconform and the Prometheus operator's CRDs. */
