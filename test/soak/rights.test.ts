@@ -21,6 +21,7 @@ const HIDDEN: readonly (readonly [right: RegExp, why: string])[] = [
   [/ delete backup.tidemark.dev vmbackuplistings$/, 'an hour after it was answered'],
   [/ get cdi.kubevirt.io datavolumes$/, 'the disks of the stand-in VMs are made without CDI'],
   [/ get instancetype.kubevirt.io /, 'the revisions that a VM took stand for them'],
+  [/ create events.k8s.io events$/, 'the agent says so when somebody else holds the VM'],
   [/ create coordination.k8s.io leases$/, 'a server-side apply that creates is a patch in the log'],
 ];
 
