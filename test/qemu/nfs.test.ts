@@ -24,9 +24,9 @@ let rigsBefore: readonly string[];
 beforeAll(async () => {
   rigsBefore = rigs();
   const all = { guest: 'test/support/nfs/guest.ts', ...programs };
-  const guest = { programs: all, furnish: makeDisks, limitMs: 280_000 };
+  const guest = { programs: all, furnish: makeDisks, limitMs: 400_000 };
   observations = JSON.parse(await runInGuest(guest, OBSERVATIONS));
-}, 300_000);
+}, 420_000);
 
 /** What a scenario saw. Throws what it could not get over. */
 function seen<Name extends keyof Observations>(name: Name): NonNullable<Observations[Name]['seen']> {
@@ -110,6 +110,25 @@ describe('a repository on NFS', () => {
     const { alreadyCommitted, milliseconds, entries } = seen('serverBack');
     expect([alreadyCommitted, entries]).toEqual([false, ['back']]);
     expect(milliseconds).toBeGreaterThan(3_000);
+  });
+
+  test('a server that is slow but answers makes a backup slow, and no more', () => {
+    const { alreadyCommitted, milliseconds } = seen('slow');
+    expect(alreadyCommitted).toBe(false);
+    // 16 MiB of it went through the narrow link, and each call had to wait.
+    expect(milliseconds).toBeGreaterThan(5_000);
+  });
+
+  test('a server whose disk fails is TargetFailed; the parent stays whole, and the next attempt makes the backup', () => {
+    const { failure, whileBroken, again, verified } = seen('ioError');
+    expect(failure).toMatchObject({
+      reason: 'TargetFailed',
+      volume: 'vda',
+      message: expect.stringContaining('I/O error: the storage'),
+    });
+    expect(whileBroken).toMatchObject({ good: true, backups: 1 });
+    expect(again).toMatchObject({ alreadyCommitted: false });
+    expect(verified).toMatchObject({ good: true, backups: 2 });
   });
 
   test('an export that is withdrawn in mid-copy is TargetStale', () => {

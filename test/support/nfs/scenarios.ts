@@ -2,12 +2,10 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Nfs } from '../../../src/crds/vmbackuprepository.ts';
-import type { BackupJob } from '../../../src/domain/mover-job.ts';
-import type { BackupResult } from '../../../src/domain/mover-report.ts';
 import { runMover } from '../../../src/node-agent/mover-process/spawn.ts';
-import type { Place } from '../../../src/node-agent/repository/place.ts';
 import { jobFor } from '../../mover/support/backup-rig.ts';
 import { same, type Served, type Workshop } from '../../qemu/mover-rig.ts';
+import { backup, entriesOf, inMidCopy, SLOW } from './backup.ts';
 import { OUT } from './boot.ts';
 import { rights, share } from './rights.ts';
 import {
@@ -23,37 +21,11 @@ import {
   settled,
   startPulse,
 } from './stage.ts';
+import { ioError, slow } from './weather.ts';
 
 /**
  * What happens in the guest, one after the other. A scenario only does and tells what it saw; the test on the host judges.
  */
-
-const MIB = 1024 * 1024;
-/** So slow that there is time to do something to the server: two seconds and more. */
-const SLOW = { limitBytesPerSecond: 8 * MIB };
-
-type Volume = Parameters<typeof jobFor>[2][number];
-
-/** A backup as the agent asks for it. `onFirst` is called once, when bytes have begun to flow. */
-async function backup(
-  place: Place,
-  id: string,
-  volume: Omit<Volume, 'name' | 'type'> & { parent?: string; bitmap?: string },
-  {
-    onFirst,
-    stallMs = 60_000,
-    ...overrides
-  }: Partial<BackupJob> & { onFirst?: () => void; stallMs?: number } = {},
-): Promise<BackupResult> {
-  const type = volume.parent === undefined ? 'Full' : 'Incremental';
-  const { directory, ...job } = jobFor('', id, [{ ...volume, name: 'vda', type } as Volume], overrides);
-  let first = onFirst;
-  const onProgress = () => {
-    first?.();
-    first = undefined;
-  };
-  return moverOf(place, { stallMs }).backup({ ...job, path: directory }, onProgress, never);
-}
 
 async function probe() {
   return moverOf(repository()).probe(never);
@@ -201,18 +173,6 @@ async function gone(_: Workshop, source: Served) {
   return { ...whileGone, again, recoveredMs, entries: entriesOf('gone') };
 }
 
-/** Does it to the server while the source pauses: else, on a busy machine, the copy would be over first. */
-function inMidCopy(source: Served, what: 'stop' | 'withdraw'): void {
-  source.child.kill('SIGSTOP');
-  server(what);
-  source.child.kill('SIGCONT');
-}
-
-/** What the server holds of a backup, whole or not. */
-function entriesOf(id: string): string[] {
-  return readdirSync('/srv/export/c/ns/vm-1').filter((name) => name.includes(id));
-}
-
 /**
  * In the order in which they are played: each round finds the server up and leaves it so. What shares a round does not get into
  * each other's way, and fills the time in which the other one waits.
@@ -222,9 +182,11 @@ export const ROUNDS = [
   { rights },
   { share },
   { chain },
+  { slow },
   { serverBack },
   { withdrawn, mounts },
   { full },
+  { ioError },
   { fsyncTwice },
   { readOnly },
   { gone },

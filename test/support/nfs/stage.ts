@@ -31,8 +31,23 @@ export function moverOf(place: Place, limits: { stallMs: number } = { stallMs: 6
   return moverAt(place, MOVER, { copyStallMs: limits.stallMs, answerMs: limits.stallMs });
 }
 
+/** What can be done to it: server.sh tells of each. */
+export type Deed =
+  | 'up'
+  | 'stop'
+  | 'start'
+  | 'slow'
+  | 'fast'
+  | 'hang'
+  | 'answer'
+  | 'break-later'
+  | 'break'
+  | 'mend'
+  | 'withdraw'
+  | 'restore';
+
 /** Root does it (guest-init.sh): we are the agent, who could not. */
-export function server(what: 'up' | 'stop' | 'start' | 'withdraw' | 'restore'): void {
+export function server(what: Deed): void {
   const ask = 'echo "$1" >/run/ask && read -r status </run/answer && exit "$status"';
   execFileSync('sh', ['-c', ask, 'sh', what], { stdio: ['ignore', 'inherit', 'inherit'] });
 }
