@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { MiB, type StandInVm, standInVm } from '../support/launcher/index.ts';
+import { MiB } from '../support/launcher/index.ts';
+import { type BeginRig, beginRig, struckInBegin } from '../support/tidemark/begin-rig.ts';
 import { faults, guestFaults } from '../support/tidemark/faults.ts';
-import { type Installation, installTidemark, NAMESPACE, NODE } from '../support/tidemark/installation.ts';
+import type { Gate } from '../support/tidemark/gates.ts';
 import type { Point } from '../support/tidemark/points.ts';
-import { expectWhole, SLOW, type Step, struck } from '../support/tidemark/survive.ts';
+import { expectWhole, type Step, struck } from '../support/tidemark/survive.ts';
 
 /** A diagonal through the whole table: each process, and each step. `make soak` goes through all of it. */
 const rows: readonly (readonly [step: Step, fault: string])[] = [
@@ -17,31 +18,40 @@ const rows: readonly (readonly [step: Step, fault: string])[] = [
   ['the copy is under way', 'SIGKILL of QEMU'],
 ];
 
+/** What is too quick to be seen from outside: each backup is held there until the fault has struck. */
+const inTheBegin: readonly (readonly [gate: Gate, fault: string])[] = [
+  ['begin.after', 'SIGKILL of the agent'],
+  ['thaw.before', 'SIGKILL of the agent'],
+];
+
 describe('a process dies', () => {
   const resources = new AsyncDisposableStack();
-  let tidemark: Installation;
-  let vm: StandInVm;
+  let rig: BeginRig;
   let parent: Point | undefined;
   let count = 0;
 
   beforeAll(async () => {
-    tidemark = resources.use(await installTidemark(SLOW));
-    const { podsDir } = tidemark;
-    const disks = [{ volume: 'root', kind: 'cbt', size: 16 * MiB }] as const;
-    vm = resources.use(await standInVm({ namespace: NAMESPACE, name: 'db', podsDir, disks }));
-    await tidemark.kubevirt.define(vm);
-    await tidemark.kubevirt.start(vm, NODE);
+    rig = await beginRig(resources);
   });
   afterAll(() => resources.disposeAsync());
 
-  test.each(rows)('when %s: %s', async (step, name) => {
+  async function survives(strike: (name: string) => Promise<Point>): Promise<void> {
+    const { tidemark, vm } = rig;
     count += 1;
-    const fault = [...faults, ...guestFaults].find((each) => each.name === name)!;
-    await vm.write('root', { pattern: count, offset: count * MiB, length: 6 * MiB });
-    const point = await struck(tidemark, vm, `struck-${count}`, { step, fault });
+    await vm.write('root', { pattern: count, offset: (count % 10) * MiB, length: 6 * MiB });
+    const point = await strike(`struck-${count}`);
     await expectWhole(tidemark, vm, point, parent);
     // There is time enough, and all is well again: each of them ends in a good backup.
     expect(point.backup.status?.phase).toBe('Succeeded');
     parent = point;
-  });
+  }
+  const called = (name: string) => [...faults, ...guestFaults].find((each) => each.name === name)!;
+
+  test.each(inTheBegin)('held at %s: %s', (gate, fault) =>
+    survives((name) => struckInBegin(rig, name, { gate, fault: called(fault) })),
+  );
+
+  test.each(rows)('when %s: %s', (step, fault) =>
+    survives((name) => struck(rig.tidemark, rig.vm, name, { step, fault: called(fault) })),
+  );
 });

@@ -111,7 +111,9 @@ describe('a Linux guest with the guest agent', () => {
   });
 
   test('is thawed by KubeVirt when the node agent dies while it is frozen', async () => {
-    kubevirt.afterFreeze = () => tidemark.agent.kill('SIGKILL');
+    kubevirt.pass = async (place) => {
+      if (place === 'freeze.after') await tidemark.agent.kill('SIGKILL');
+    };
     const calls = kubevirt.calls.length;
     await backUpNow(tidemark, vm, 'killed', { quiesce: 'Required' });
     await eventually(
@@ -120,7 +122,7 @@ describe('a Linux guest with the guest agent', () => {
       30,
     );
     expect(kubevirt.calls.slice(calls)).toEqual(['freeze 200', 'thawed by timeout']);
-    kubevirt.afterFreeze = async () => {};
+    kubevirt.pass = async () => {};
     await writesOn();
     await tidemark.startAgent();
     const { status } = await tidemark.ended('killed');

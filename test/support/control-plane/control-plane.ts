@@ -33,6 +33,8 @@ export interface ControlPlane extends AsyncDisposable {
   readonly kubeconfigPath: string;
   /** Runs kubectl, as the administrator unless told otherwise. */
   readonly kubectl: Kubectl;
+  /** The administrator's plain requests: for what is asked often, where a kubectl each time would cost more than the answer. */
+  readonly api: AdminApi;
   /** Issues a client certificate to this user; returns the path of a kubeconfig with it. */
   kubeconfigFor(subject: Subject): Promise<string>;
   /**
@@ -116,6 +118,7 @@ async function startOnce(
       dir,
       kubeconfigPath: access.admin,
       kubectl: kubectlIn(binaries, dir, access.admin),
+      api,
       kubeconfigFor: async (subject) => await access.kubeconfigFor(subject),
       serviceAccountKubeconfig: async (...account) => await access.serviceAccountKubeconfig(...account),
       processes: () => processes.list(),

@@ -10,6 +10,8 @@ const STOPPED_MS = 3000;
 /** Something that goes wrong. It resolves when the world is whole again. */
 export interface Fault {
   readonly name: string;
+  /** Whether it strikes a part of one VM alone; the others strike, or need, what all VMs share, and are struck one at a time. */
+  readonly isOfOneVm?: true;
   readonly strikes: (tidemark: Installation, vm: StandInVm) => Promise<void>;
 }
 
@@ -33,18 +35,21 @@ export const faults: readonly Fault[] = [
   { name: 'SIGSTOP of the agent', strikes: ({ agent }) => pause((name) => agent.kill(name)) },
   {
     name: 'SIGKILL of the mover',
+    isOfOneVm: true,
     strikes: async (tidemark) => signal(await moversOf(tidemark), 'SIGKILL'),
   },
   {
     name: 'SIGSTOP of the mover',
+    isOfOneVm: true,
     async strikes(tidemark) {
       const movers = await moversOf(tidemark);
       await pause(async (name) => signal(movers, name));
     },
   },
-  { name: 'SIGKILL of libvirtd', strikes: (_, vm) => vm.killLibvirtd() },
+  { name: 'SIGKILL of libvirtd', isOfOneVm: true, strikes: (_, vm) => vm.killLibvirtd() },
   {
     name: 'SIGSTOP of libvirtd',
+    isOfOneVm: true,
     async strikes(_, vm) {
       const daemons = (await vm.launcher.processes()).filter(({ name }) => name === 'virtqemud');
       const pids = daemons.map(({ pid }) => pid);
@@ -80,15 +85,19 @@ async function pause(send: (name: 'SIGSTOP' | 'SIGCONT') => Promise<void>): Prom
   }
 }
 
-/** The movers of this installation that run now: there may be none. */
+/** The movers of this installation that run now, but for those that the test itself started: there may be none. */
 export async function moversOf({ programs }: Installation): Promise<readonly number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name));
   const lines = await Promise.all(
-    pids.map(async (pid) => [Number(pid), await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')]),
+    pids.map(async (pid) => {
+      const of = (file: string) => readFile(`/proc/${pid}/${file}`, 'utf8').catch(() => '');
+      return { pid: Number(pid), line: await of('cmdline'), status: await of('status') };
+    }),
   );
-  return (lines as [number, string][])
-    .filter(([, line]) => line.includes(`${programs}/mover.js`))
-    .map(([pid]) => pid);
+  return lines
+    .filter(({ line }) => line.includes(`${programs}/mover.js`))
+    .filter(({ status }) => !status.includes(`PPid:\t${process.pid}\n`))
+    .map(({ pid }) => pid);
 }
 
 /** Signals processes; one that has ended meanwhile is fine. */

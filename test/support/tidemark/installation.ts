@@ -15,6 +15,9 @@ export const NODE = 'node-1';
 export const NAMESPACE = 'shop';
 const SYSTEM = 'tidemark-system';
 
+/** A program that ends by itself, as the controller does that lost its lease, is started again: a kubelet would. */
+const RESTART_AFTER_MS = 1000;
+
 /** A whole cluster with Tidemark in it: real API server, our controller and agent under their own accounts. */
 export interface Installation extends AsyncDisposable {
   readonly cluster: ControlPlane;
@@ -57,6 +60,8 @@ export interface InstallationOptions {
   readonly controllerAheadMs?: number;
   /** The programs of the node agents, of another release than the controller's. */
   readonly agentPrograms?: string;
+  /** A directory that comes first in the PATH of the node agents. */
+  readonly agentBin?: string;
   /** Extra flags for the node agents. */
   readonly agentFlags?: readonly string[];
   /** Told what happens, step by step. */
@@ -104,8 +109,10 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
     return startProgram(
       wrap([node, ...clock(name), join(from, `${name}.js`), ...common]),
       join(scratch.path, `${name}.log`),
+      RESTART_AFTER_MS,
     );
   };
+  const path = [...(options.agentBin === undefined ? [] : [options.agentBin]), process.env['PATH']].join(':');
   const startAgent = (node = NODE, from = options.agentPrograms) =>
     program(
       'node-agent',
@@ -113,7 +120,7 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
       (argv) =>
         inNodeNamespace({ podsDir }, [
           ...AS_AGENT,
-          ...['env', `HOME=${home}`],
+          ...['env', `HOME=${home}`, `PATH=${path}`],
           ...argv,
           ...[`--node-name=${node}`, '--pods-dir=/srv', '--probe-seconds=5', '--scratch-reserve=1'],
           ...(options.agentFlags ?? []),
@@ -129,8 +136,12 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
   for (const node of otherNodes) building.use(await startAgent(node));
   building.defer(() => agent[Symbol.asyncDispose]());
 
-  const backup = async (name: string) =>
-    VMBackup.parse(JSON.parse(await cluster.kubectl(['-n', NAMESPACE, 'get', 'tmb', name, '-o', 'json'])));
+  const backup = async (name: string) => {
+    const path = `/apis/backup.tidemark.dev/v1alpha1/namespaces/${NAMESPACE}/vmbackups/${name}`;
+    const { status, text } = await cluster.api.call('GET', path);
+    if (status !== 200) throw new Error(`${status} to GET ${path}: ${text}`);
+    return VMBackup.parse(JSON.parse(text));
+  };
   await ready(cluster, controller, agent);
   const resources = building.move();
   return {

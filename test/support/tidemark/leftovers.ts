@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { glob, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StandInVm } from '../launcher/index.ts';
 
@@ -18,14 +18,23 @@ export async function hasBackupJob(vm: StandInVm): Promise<boolean> {
 
 /** What a backup leaves in the launcher pod while it runs, and must take away: sockets and scratch files. */
 export async function filesInPod(vm: StandInVm): Promise<readonly string[]> {
-  const emptyDirs = join(vm.podsDir, vm.launcher.podUid, 'volumes/kubernetes.io~empty-dir');
-  const scratch = await readdir(join(emptyDirs, 'ephemeral-disks'));
-  const sockets = await readdir(join(emptyDirs, 'sockets'));
-  return [...scratch, ...sockets].filter((name) => name.startsWith('tm-'));
+  return [...(await oursIn(vm, 'ephemeral-disks')), ...(await socketsOf(vm))];
 }
 
-/** Directories of unfinished backups, and what is in them. */
-export async function incomingIn(repository: string): Promise<readonly string[]> {
-  const all = await readdir(repository, { recursive: true });
+/** The sockets of backup jobs: there is one from the begin of a job to its end. */
+export async function socketsOf(vm: StandInVm): Promise<readonly string[]> {
+  return oursIn(vm, 'sockets');
+}
+
+async function oursIn(vm: StandInVm, emptyDir: 'ephemeral-disks' | 'sockets'): Promise<readonly string[]> {
+  const emptyDirs = join(vm.podsDir, vm.launcher.podUid, 'volumes/kubernetes.io~empty-dir');
+  return (await readdir(join(emptyDirs, emptyDir))).filter((name) => name.startsWith('tm-'));
+}
+
+/** Directories of unfinished backups, and what is in them: of one VM, or of all. */
+export async function incomingIn(repository: string, vmName = '*'): Promise<readonly string[]> {
+  const all: string[] = [];
+  for await (const path of glob(`*/*/${vmName}-*`, { cwd: repository }))
+    for (const name of await readdir(join(repository, path), { recursive: true })) all.push(join(path, name));
   return all.filter((path) => path.includes('.incoming-'));
 }

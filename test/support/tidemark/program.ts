@@ -7,38 +7,56 @@ export interface Program extends AsyncDisposable {
   readonly pid: number;
   /** All it has logged so far. */
   log(): Promise<string>;
-  /** Sends a signal, and resolves when the process is gone (at once for SIGSTOP and SIGCONT). */
+  /** Sends a signal, and resolves when the process is gone for good (at once for SIGSTOP and SIGCONT). */
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** Starts a program; its log goes to a file. It dies with us. */
-export function startProgram(argv: readonly string[], logFile: string): Program {
-  const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NODE_OPTIONS: '' },
-  });
+/**
+ * Starts a program; its log goes to a file. It dies with us.
+ *
+ * @param restartAfterMs one that ends by itself is started again after so long, as a kubelet does; never when left out
+ */
+export function startProgram(argv: readonly string[], logFile: string, restartAfterMs?: number): Program {
   const log = createWriteStream(logFile, { flags: 'a' });
-  child.stdout.pipe(log, { end: false });
-  child.stderr.pipe(log, { end: false });
-  const ended = new Promise<void>((resolve) => {
-    child.once('close', () => resolve());
-    child.once('error', () => resolve());
-  });
-  const kill = async (signal: NodeJS.Signals) => {
+  let isWanted = true;
+  let restart: NodeJS.Timeout | undefined;
+  let child: ChildProcess;
+  let ended: Promise<void>;
+  const start = () => {
+    child = spawn('setpriv', ['--pdeathsig', 'KILL', ...argv], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, NODE_OPTIONS: '' },
+    });
+    child.stdout?.pipe(log, { end: false });
+    child.stderr?.pipe(log, { end: false });
+    ended = new Promise<void>((resolve) => {
+      child.once('close', () => resolve());
+      child.once('error', () => resolve());
+    });
+    child.once('close', () => {
+      if (isWanted && restartAfterMs !== undefined) restart = setTimeout(start, restartAfterMs);
+    });
+  };
+  start();
+  const end = async (signal: NodeJS.Signals) => {
+    isWanted = false;
+    clearTimeout(restart);
     if (running(child)) child.kill(signal);
-    if (signal !== 'SIGSTOP' && signal !== 'SIGCONT') await ended;
+    await ended;
   };
   return {
-    pid: child.pid ?? 0,
+    get pid() {
+      return child.pid ?? 0;
+    },
     log: () => readFile(logFile, 'utf8'),
-    kill,
+    async kill(signal) {
+      if (signal !== 'SIGSTOP' && signal !== 'SIGCONT') return end(signal);
+      if (running(child)) child.kill(signal);
+    },
     async [Symbol.asyncDispose]() {
-      if (running(child)) {
-        child.kill('SIGTERM');
-        const hard = setTimeout(() => child.kill('SIGKILL'), 10_000);
-        await ended;
-        clearTimeout(hard);
-      }
+      const hard = setTimeout(() => child.kill('SIGKILL'), 10_000);
+      await end('SIGTERM');
+      clearTimeout(hard);
       log.end();
     },
   };

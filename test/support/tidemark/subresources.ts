@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { ControlPlane } from '../control-plane/control-plane.ts';
 import { CommandFailed, type StandInVm } from '../launcher/index.ts';
+import type { Gate } from './gates.ts';
 import { eventually } from './kubevirt.ts';
 
 const GROUP = 'subresources.kubevirt.io';
@@ -17,9 +18,23 @@ const FreezeBody = z.object({ unfreezeTimeout: z.string().regex(/^\d+s$/) });
 export interface Subresources extends AsyncDisposable {
   /** What was asked for and answered, in order: `freeze 200`, `thawed by timeout`. */
   readonly calls: readonly string[];
-  /** Called when the guest is frozen, before the answer goes out. */
-  afterFreeze: () => Promise<void>;
+  /** Called before each call is carried out, and after that before the answer goes out. */
+  pass: (place: Gate) => Promise<void>;
+  /** Whether the VM was frozen, and not thawed since. */
+  isFrozen(vm: StandInVm): boolean;
 }
+
+/** The guest's side of it. */
+export interface Guests {
+  freeze(vm: StandInVm): Promise<unknown>;
+  thaw(vm: StandInVm): Promise<unknown>;
+}
+
+/** The guest agent, asked by libvirt. */
+const agents: Guests = {
+  freeze: (vm) => vm.virsh('domfsfreeze', vm.domain),
+  thaw: (vm) => vm.virsh('domfsthaw', vm.domain),
+};
 
 /**
  * Serves `freeze` and `unfreeze` of the given VMs through libvirt's guest agent calls, and registers as an APIService. The answers
@@ -28,28 +43,28 @@ export interface Subresources extends AsyncDisposable {
 export async function serveSubresources(
   cluster: ControlPlane,
   vms: readonly StandInVm[],
+  guests = agents,
 ): Promise<Subresources> {
   const calls: string[] = [];
   const timers = new Map<StandInVm, NodeJS.Timeout>();
-  const hooks = { afterFreeze: async () => {} };
+  const hooks: Pick<Subresources, 'pass'> = { pass: async () => {} };
 
   const freeze = async (vm: StandInVm, body: string) => {
     const parsed = FreezeBody.safeParse(JSON.parse(body || '{}'));
     if (!parsed.success) return failure('server error. Unfreeze timeout in freeze request is not set');
-    if (!timers.has(vm)) await vm.virsh('domfsfreeze', vm.domain);
+    if (!timers.has(vm)) await guests.freeze(vm);
     clearTimeout(timers.get(vm));
     const ms = Number.parseInt(parsed.data.unfreezeTimeout, 10) * 1000;
     timers.set(
       vm,
       setTimeout(() => void thaw(vm).then(() => calls.push('thawed by timeout')), ms),
     );
-    await hooks.afterFreeze();
     return { status: 200, body: '' };
   };
   const thaw = async (vm: StandInVm) => {
     clearTimeout(timers.get(vm));
     timers.delete(vm);
-    await vm.virsh('domfsthaw', vm.domain);
+    await guests.thaw(vm);
     return { status: 200, body: '' };
   };
   const answer = async (path: string, body: string): Promise<Answer> => {
@@ -58,11 +73,14 @@ export async function serveSubresources(
     const vm = vms.find((candidate) => candidate.namespace === namespace && candidate.name === name);
     if (vm === undefined)
       return json(404, status(404, 'NotFound', `virtualmachineinstance.kubevirt.io "${name}" not found`));
+    const call = verb === 'freeze' ? 'freeze' : 'thaw';
+    await hooks.pass(`${call}.before`);
     const answered = await (verb === 'freeze' ? freeze(vm, body) : thaw(vm)).catch((error: unknown) =>
       failure(
         `server error. command ${verb === 'freeze' ? 'Freeze' : 'Unfreeze'} failed: "${libvirtError(error)}"`,
       ),
     );
+    await hooks.pass(`${call}.after`);
     calls.push(`${verb} ${answered.status}`);
     return answered;
   };
@@ -82,12 +100,13 @@ export async function serveSubresources(
   await register(cluster, typeof address === 'object' && address !== null ? address.port : 0);
   return {
     calls,
-    get afterFreeze() {
-      return hooks.afterFreeze;
+    get pass() {
+      return hooks.pass;
     },
-    set afterFreeze(hook) {
-      hooks.afterFreeze = hook;
+    set pass(pass) {
+      hooks.pass = pass;
     },
+    isFrozen: (vm) => timers.has(vm),
     async [Symbol.asyncDispose]() {
       for (const timer of timers.values()) clearTimeout(timer);
       server.closeAllConnections();
