@@ -40,7 +40,7 @@ const everywhere: readonly Right[] = [
   {
     of: [resource(virtualMachines)],
     verbs: ['create', 'patch'],
-    why: 'a restore makes a VM, or stops one, turns its disks and starts it again',
+    why: 'a restore makes a VM, or stops one, turns its disks and starts it again; one that ran without change tracking is marked',
   },
   {
     of: [resource(persistentVolumeClaims)],

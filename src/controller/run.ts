@@ -14,6 +14,7 @@ import { restoreSources } from './restore/wake.ts';
 import { reconcileRetention, retentionSources } from './retention/reconcile.ts';
 import { reconcileSchedule } from './schedule/reconcile.ts';
 import { scheduleSources } from './schedule/wake.ts';
+import { reconcileTracking, trackingSources } from './tracking/reconcile.ts';
 import type { UpkeepOptions } from './upkeep/orders.ts';
 import { reconcileUpkeep } from './upkeep/reconcile.ts';
 import { upkeepSources } from './upkeep/wake.ts';
@@ -62,6 +63,11 @@ export async function runControllers(
       reconcile: (key, signal) => reconcileListing(caches, options, tools, key, signal),
       // One at a time: two would both find room for their Jobs.
       concurrency: 1,
+    },
+    {
+      name: 'tracking',
+      sources: trackingSources(caches),
+      reconcile: (key, signal) => reconcileTracking(caches, tools, key, signal),
     },
     {
       name: 'offline',

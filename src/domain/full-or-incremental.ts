@@ -1,8 +1,8 @@
 import type { DamagedBackup } from '../crds/upkeep.ts';
 import type { BackupType, ChainPosition, PlannedDisk } from '../crds/vmbackup.ts';
-import { bitmapSeconds } from './bitmap-name.ts';
 import type { GoodBackup } from './chain.ts';
 import { decideDisk } from './disk-checks.ts';
+import { beganAfter } from './untracked.ts';
 import type { ChosenVolume } from './volumes.ts';
 import { clip, type Why } from './why.ts';
 
@@ -18,6 +18,8 @@ export interface TypeQuestion {
   readonly volumes: readonly ChosenVolume[];
   /** When disks of the VM were last put back from a backup, RFC 3339. */
   readonly restoredAt: string | undefined;
+  /** When the VM was last seen to run without change tracking, RFC 3339. */
+  readonly untrackedAt: string | undefined;
   /** What the scrub knows to be damaged in the chain of `newest`. */
   readonly damage: DamagedBackup | undefined;
 }
@@ -40,6 +42,7 @@ const whyFull: readonly Check[] = [
   noEarlierBackup,
   vmReplaced,
   vmRestored,
+  vmRanUntracked,
   parentImported,
   parentDataDamaged,
   parentNotUsable,
@@ -95,10 +98,17 @@ function vmReplaced({ newest, vmUid }: TypeQuestion): Why | undefined {
 /** What its bitmaps tell began on other disks, or on these before they were overwritten. */
 function vmRestored({ newest, restoredAt }: TypeQuestion): Why | undefined {
   if (newest === undefined || restoredAt === undefined) return undefined;
-  const begun = bitmapSeconds(newest.bitmap ?? '');
-  if (begun !== undefined && begun * 1000 > Date.parse(restoredAt)) return undefined;
+  if (beganAfter(newest.bitmap, restoredAt)) return undefined;
   const message = `The VM's disks were restored at ${restoredAt}, after ${newest.name}: nothing tells what changed since.`;
   return { reason: 'VMRestored', message };
+}
+
+/** Its bitmaps may be there again, and look good. */
+function vmRanUntracked({ newest, untrackedAt }: TypeQuestion): Why | undefined {
+  if (newest === undefined || untrackedAt === undefined || beganAfter(newest.bitmap, untrackedAt))
+    return undefined;
+  const message = `The VM ran without change tracking (seen at ${untrackedAt}) after ${newest.name}: nothing tells what it wrote then. Keep the label that KubeVirt's changedBlockTrackingLabelSelectors ask for.`;
+  return { reason: 'VMRanUntracked', message };
 }
 
 /** Nothing proves that the bitmaps on the disks began with it. */

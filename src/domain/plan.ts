@@ -7,6 +7,7 @@ import { decideType } from './full-or-incremental.ts';
 import { backupPath } from './names.ts';
 import { obsoleteBitmaps } from './obsolete-bitmaps.ts';
 import { RESTORED_AT_ANNOTATION } from './restore/names.ts';
+import { UNTRACKED_AT_ANNOTATION } from './untracked.ts';
 import { chooseVolumes } from './volumes.ts';
 import { clip } from './why.ts';
 import { volumesOf, type World } from './world.ts';
@@ -38,6 +39,7 @@ export function planAttempt(world: World, planned: PlannedAttempt, now: number):
     damage: newest && damageOf(world.repository).ofChain(newest.path, newest.chain.id),
     volumes: chooseVolumes(volumesOf(world), spec.volumes, world.claims),
     restoredAt: world.vm?.metadata.annotations?.[RESTORED_AT_ANNOTATION],
+    untrackedAt: world.vm?.metadata.annotations?.[UNTRACKED_AT_ANNOTATION],
   });
   return {
     attempt: planned.attempt,

@@ -24,7 +24,7 @@ export const REPOSITORY = 'nas';
 export const READY = { ready: true, reason: 'Ready', message: 'Written, read back and deleted.' };
 
 /** Each says when it has started. */
-const CONTROLLERS = 7;
+const CONTROLLERS = 9;
 const DEADLINE_MS = 60_000;
 /** Nothing here shall end a call before the test's own time does. */
 const never = new AbortController().signal;

@@ -28,7 +28,7 @@ const parent: GoodBackup = {
 function ask(changes: Partial<TypeQuestion> = {}): TypeQuestion {
   const volumes = [volume('root'), volume('data')];
   const asked = { wanted: 'Auto', fullEvery: 10, backupUid: 'me', vmUid: 'vm', newest: parent } as const;
-  return { ...asked, volumes, restoredAt: undefined, damage: undefined, ...changes };
+  return { ...asked, volumes, restoredAt: undefined, untrackedAt: undefined, damage: undefined, ...changes };
 }
 
 describe('the whole backup is a full', () => {
@@ -53,6 +53,12 @@ describe('the whole backup is a full', () => {
       { restoredAt: '1970-01-01T00:16:40Z' },
       'VMRestored',
       'after b-1',
+    ],
+    [
+      'when it ran without change tracking since',
+      { untrackedAt: '1970-01-01T00:20:00Z' },
+      'VMRanUntracked',
+      'The VM ran without change tracking (seen at 1970-01-01T00:20:00Z) after b-1',
     ],
     [
       'when the parent was found in the repository, and not taken by this installation',

@@ -14,7 +14,9 @@ import {
   standInVm,
   unplug,
 } from '../support/launcher/index.ts';
+import { UNTRACKED_AT_ANNOTATION } from '../../src/domain/untracked.ts';
 import { type Installation, installTidemark, NAMESPACE, NODE } from '../support/tidemark/installation.ts';
+import { eventually } from '../support/tidemark/kubevirt.ts';
 import { checkpointsOf, filesInPod, hasBackupJob, incomingIn } from '../support/tidemark/leftovers.ts';
 import { backUpNow, takePoint } from '../support/tidemark/points.ts';
 import { restoresExactly } from '../support/tidemark/restore.ts';
@@ -91,6 +93,23 @@ describe('after', () => {
   async function giveData(spec: DiskSpec): Promise<void> {
     await giveDisks(vm, [OVERLAY, spec, RAW, CDROM]);
     await tidemark.kubevirt.disksChanged(vm);
+  }
+
+  /** KubeVirt's label taken away and put back: a run on the raw disk, which the overlay with its bitmap hears nothing of. */
+  async function runUntracked(): Promise<void> {
+    const tracked = vm.disks;
+    await tidemark.kubevirt.stop(vm);
+    vm.disks = tracked
+      .filter(({ kind }) => kind !== 'qcow2')
+      .map((disk) => (disk.kind === 'cbt' ? Object.assign({}, disk, { kind: 'raw' as const }) : disk));
+    await tidemark.kubevirt.start(vm, NODE);
+    await vm.write('root', { pattern: 0x77, offset: 7 * MiB, length: 512 * KiB });
+    const mark = ['-o', `jsonpath={.metadata.annotations.${UNTRACKED_AT_ANNOTATION.replaceAll('.', '\\.')}}`];
+    const find = () => tidemark.cluster.kubectl(['-n', NAMESPACE, 'get', 'vm', vm.name, ...mark]);
+    await eventually('the mark on the VM', async () => (await find()) || undefined);
+    await tidemark.kubevirt.stop(vm);
+    vm.disks = tracked;
+    await tidemark.kubevirt.start(vm, NODE);
   }
 
   const rows: readonly Row[] = [
@@ -233,6 +252,12 @@ describe('after', () => {
         }),
       plan: 'Full: VMReplaced',
       disks: allFull('VMReplaced'),
+    },
+    {
+      event: 'a run without change tracking between two with it',
+      happens: () => runUntracked(),
+      plan: 'Full: VMRanUntracked',
+      disks: allFull('VMRanUntracked'),
     },
     {
       event: 'all that: an incremental again',

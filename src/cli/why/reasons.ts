@@ -6,6 +6,7 @@ type PlannedReason =
   | 'NoEarlierBackup'
   | 'VMReplaced'
   | 'VMRestored'
+  | 'VMRanUntracked'
   | 'ParentImported'
   | 'ParentNotUsable'
   | 'ChainComplete'
@@ -20,6 +21,7 @@ const sentences: Readonly<Record<PlannedReason | FallbackReason, string>> = {
   NoEarlierBackup: 'there was no good backup to build on',
   VMReplaced: 'the VM was made anew since the last good backup',
   VMRestored: 'the disks of the VM were restored since the last good backup',
+  VMRanUntracked: 'the VM ran without change tracking since the last good backup',
   ParentImported: 'the last good backup was found in the repository, and nothing tells what changed since',
   ParentNotUsable: 'the last good backup cannot be built on',
   ChainComplete: 'the chain had as many backups as fullEvery allows',

@@ -224,7 +224,10 @@ function instanceSpec(vm: KubeVirtVm) {
 }
 
 function changedBlockTracking(vm: KubeVirtVm) {
-  return vm.disks.some(({ kind }) => kind === 'cbt') ? { changedBlockTracking: { state: 'Enabled' } } : {};
+  // A plain qcow2, which no PVC of KubeVirt's holds, stands for a tracked disk as well.
+  return vm.disks.some(({ kind }) => kind === 'cbt' || kind === 'qcow2')
+    ? { changedBlockTracking: { state: 'Enabled' } }
+    : {};
 }
 
 function volumeName(vm: KubeVirtVm, disk: KubeVirtDisk): string {
