@@ -75,6 +75,16 @@ describe('bad input and bad luck, told in words', () => {
     expect((await tidemark.ended('to-late')).status?.phase).toBe('Succeeded');
   });
 
+  test("KubeVirt's own backup of the VM is waited for: nothing begins beside it", async () => {
+    const tracking = { state: 'Enabled', backupStatus: { backupName: 'theirs' } };
+    await tidemark.kubevirt.tell(vm, { changedBlockTracking: tracking });
+    await backUpNow(tidemark, vm, 'beside-theirs', { repository: 'late' });
+    expect(await waitsWith('beside-theirs', 'KubeVirtBackupRunning')).toContain('theirs');
+    expect(await hasBackupJob(vm)).toBe(false);
+    await tidemark.kubevirt.tell(vm, { changedBlockTracking: { backupStatus: null } });
+    expect((await tidemark.ended('beside-theirs')).status?.phase).toBe('Succeeded');
+  });
+
   test('a repository without room: a clear error, and the parent and its checkpoint untouched', async () => {
     const parent = await takePoint(tidemark, vm, () => backUpNow(tidemark, vm, 'fits'));
     expect(parent.backup.status?.phase).toBe('Succeeded');
