@@ -66,13 +66,13 @@ export function isExhausted(plan: Plan, backoffLimit: number): boolean {
 /** The end after the last attempt. */
 export function exhausted(plan: Plan, backoffLimit: number, last: Why): Why {
   const tries = (plan.failedAttempts ?? 0) + 1;
-  const count = tries === 1 ? 'the only attempt' : `all ${tries} attempts`;
-  const message = `${count} failed (backoffLimit ${backoffLimit}); the last one with ${last.reason}: ${last.message}`;
+  const count = tries === 1 ? 'The only attempt' : `All ${tries} attempts`;
+  const message = `${count} failed (backoffLimit ${backoffLimit}), and no other follows: take a new backup when the cause is mended. The last one failed with ${last.reason}: ${last.message}`;
   return { reason: 'BackoffLimitExceeded', message: clip(message) };
 }
 
 function restless(plan: Plan, last: Why): Why {
   const times = givenWayBefore(plan) + 1;
-  const message = `it gave way ${times} times, which nobody waits out; the last time with ${last.reason}: ${last.message} Back up when the VM stays where it is, and look why the node agent is stopped if it is.`;
+  const message = `It gave way ${times} times, which nobody waits out; the last time with ${last.reason}: ${last.message} Back up when the VM stays where it is, and look why the node agent is stopped if it is.`;
   return { reason: 'GaveWayTooOften', message: clip(message) };
 }

@@ -116,7 +116,7 @@ describe('a backup that cannot begin', () => {
 
   test("keeps out of the way of KubeVirt's own backup", async () => {
     await rig.vm('shared');
-    const status = { phase: 'Running', nodeName: NODE };
+    const status = { phase: 'Running', nodeName: NODE, changedBlockTracking: { state: 'Enabled' } };
     const say = (changedBlockTracking: object) =>
       rig.admin.applyStatus(
         virtualMachineInstances,

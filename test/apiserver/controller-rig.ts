@@ -153,7 +153,7 @@ export class Rig implements AsyncDisposable {
   async startVm(name: string, volumes: readonly object[], nodeName = NODE): Promise<void> {
     const spec = { domain: { devices: {} }, volumes };
     await this.create(virtualMachineInstances, name, spec, NAMESPACE);
-    const status = { phase: 'Running', nodeName };
+    const status = { phase: 'Running', nodeName, changedBlockTracking: { state: 'Enabled' } };
     const options = { fieldManager: 'virt-handler', force: true };
     await this.admin.applyStatus(
       virtualMachineInstances,

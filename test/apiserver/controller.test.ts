@@ -300,26 +300,33 @@ describe('who writes what', () => {
 });
 
 describe('kubectl describe tells the story', () => {
-  const described = (name: string) => rig.cluster.kubectl(['-n', NAMESPACE, 'describe', 'tmb', name]);
+  /** What it prints, each run of spaces as one. */
+  const described = async (name: string) =>
+    (await rig.cluster.kubectl(['-n', NAMESPACE, 'describe', 'tmb', name])).replaceAll(/ +/g, ' ');
 
   test('of three failed attempts', async () => {
     await rig.vm('unlucky');
     await rig.backup('unlucky-1', 'unlucky', { backoffLimit: 2 });
+    const message = 'The mover made no progress for 300 s, and was stopped.';
     for (const attempt of [1, 2, 3]) {
       await rig.planned('unlucky-1', attempt);
-      const error = {
-        reason: 'MoverStalled',
-        message: 'The mover made no progress for 300 s; it was stopped.',
-        final: false,
-      };
-      await rig.agentReports('unlucky-1', { error });
-      if (attempt < 3) {
-        await rig.because('unlucky-1', 'AttemptFailed');
-        await rig.heardLongAgo('unlucky-1', attempt);
-      }
+      await rig.agentReports('unlucky-1', { error: { reason: 'MoverStalled', message, final: false } });
+      if (attempt === 3) continue;
+      await rig.because('unlucky-1', 'AttemptFailed');
+      await rig.heardLongAgo('unlucky-1', attempt);
     }
     await rig.because('unlucky-1', 'BackoffLimitExceeded');
-    console.log(await described('unlucky-1'));
+    const end = `All 3 attempts failed (backoffLimit 2), and no other follows: take a new backup when the cause is mended. The last one failed with MoverStalled: ${message}`;
+    const [status = '', events = ''] = (await told('unlucky-1', end)).split('Events:');
+    for (const attempt of [1, 2, 3]) expect(status).toContain(` Attempt: ${attempt}\n`);
+    expect(status.match(/ Reason: MoverStalled/g)).toHaveLength(4); // each attempt, and what the agent said last
+    expect(status).toContain(`Message: ${end}`);
+    expect(status).toContain('Phase: Failed');
+    for (const attempt of [1, 2])
+      expect(events).toContain(
+        `Attempt ${attempt} failed with MoverStalled: ${message} The next one follows at `,
+      );
+    expect(events).toMatch(/Warning BackoffLimitExceeded/);
   });
 
   test('of a fallback to a full', async () => {
@@ -328,11 +335,18 @@ describe('kubectl describe tells the story', () => {
     await rig.succeed('fallen-1');
     await rig.backup('fallen-2', 'fallen');
     await rig.planned('fallen-2');
-    const message = "Disk 'root' gets a full backup: QEMU was killed, and the bitmap with it.";
+    const message = "Disk 'root' has no bitmap of fallen-1: QEMU was killed, say.";
+    const full = { volume: 'root', type: 'Full', reason: 'BitmapMissing', tracked: true } as const;
     await rig.succeed('fallen-2', {
       incrementalFallback: { reason: 'BitmapMissing', message, disks: ['root'] },
+      disks: [full],
     });
-    console.log(await described('fallen-2'));
+    const end = `Full (BitmapMissing), position 0 of its chain. ${message}`;
+    const text = await told('fallen-2', `Normal Succeeded`);
+    expect(text).toContain(`Message: ${end}`);
+    expect(text).toContain(`Incremental Fallback:\n Disks:\n root\n Message: ${message}`);
+    expect(text).toMatch(new RegExp(`Warning IncrementalFallback .* BitmapMissing: ${message}`));
+    expect(text).toContain('What changed since fallen-1.');
   });
 
   test('of a backup that waits', async () => {
@@ -340,6 +354,16 @@ describe('kubectl describe tells the story', () => {
     await rig.stopVm('asleep');
     await rig.backup('asleep-1', 'asleep');
     await rig.because('asleep-1', 'VMNotRunning');
-    console.log(await described('asleep-1'));
+    const text = await told('asleep-1', 'Normal VMNotRunning');
+    expect(text.match(/Message: VirtualMachine 'asleep' does not run/g)).toHaveLength(2);
+    expect(text).toContain('Phase: Pending');
   });
+
+  /** As soon as it tells of the last event: that is written after the status. */
+  async function told(name: string, last: string): Promise<string> {
+    return rig.until(`kubectl describe to tell of ${name}`, async () => {
+      const text = await described(name);
+      return text.slice(text.indexOf('Events:')).includes(last) ? text : undefined;
+    });
+  }
 });

@@ -274,13 +274,13 @@ describe('a failed attempt', () => {
       'when it was the last',
       failed(0, { failedAttempts: 3, attempt: 4 }),
       'BackoffLimitExceeded',
-      'all 4 attempts failed (backoffLimit 3); the last one with CopyFailed',
+      'All 4 attempts failed (backoffLimit 3), and no other follows: take a new backup when the cause is mended. The last one failed with CopyFailed',
     ],
     [
       'when there is only one',
       failed(0, {}, failure, { backoffLimit: 0 }),
       'BackoffLimitExceeded',
-      'the only attempt failed',
+      'The only attempt failed',
     ],
     [
       'when trying again is useless',

@@ -38,6 +38,9 @@ export interface MoverRun {
   readonly patience?: Patience;
 }
 
+/** What to do about silence. */
+const LOOK = "look at the repository's server and at the network between it and this node";
+
 /** Bytes of standard error that are kept for the message. */
 const STDERR_KEPT = 2048;
 const PATIENCE: Patience = { termMs: 5_000, killMs: 2_000 };
@@ -113,7 +116,7 @@ function mountFailed(place: Extract<Place, { kind: 'ToMount' }>, outcome: MountO
 
 function stallFailure(stallMs: number, end: End): MoverFailed {
   const silent = `The mover made no progress for ${stallMs / 1000} s`;
-  if (end.kind === 'Exited') return new MoverFailed('MoverStalled', `${silent}; it was stopped.`);
+  if (end.kind === 'Exited') return new MoverFailed('MoverStalled', `${silent}, and was stopped: ${LOOK}.`);
   return new MoverFailed(
     'MoverUnkillable',
     `${silent}, and cannot be killed while the repository's server does not answer: bring the server back, ` +
