@@ -9,6 +9,9 @@ import type { Point } from './points.ts';
 import { serveSubresources, type Subresources } from './subresources.ts';
 import { SLOW, struck } from './survive.ts';
 
+/** A full defines no checkpoint anew. */
+const NEVER_FULL = { fullEvery: 1000 };
+
 /** A VM whose backups can be held at each gate of their begin. KubeVirt's part of a freeze is played; no guest is in it. */
 export interface BeginRig {
   readonly tidemark: Installation;
@@ -59,7 +62,8 @@ export async function struckInBegin(
     },
   };
   try {
-    const point = await struck(tidemark, vm, name, { step: () => gates.isReached(), fault: held });
+    const strike = { step: () => gates.isReached(), fault: held };
+    const point = await struck(tidemark, vm, name, strike, undefined, NEVER_FULL);
     await eventually('the guest to be thawed', async () => !kubevirt.isFrozen(vm) || undefined, 20);
     return point;
   } finally {
