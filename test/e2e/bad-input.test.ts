@@ -1,8 +1,9 @@
-import { mkdir } from 'node:fs/promises';
+import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { VMBackup } from '../../src/crds/vmbackup.ts';
 import { MiB, run, scratchDirectory, type StandInVm, standInVm } from '../support/launcher/index.ts';
+import { AGENT } from '../support/tidemark/as-agent.ts';
 import { type Installation, installTidemark, NAMESPACE, NODE } from '../support/tidemark/installation.ts';
 import { eventually } from '../support/tidemark/kubevirt.ts';
 import { checkpointsOf, hasBackupJob, incomingIn } from '../support/tidemark/leftovers.ts';
@@ -72,6 +73,7 @@ describe('bad input and bad luck, told in words', () => {
     await backUpNow(tidemark, vm, 'to-late', { repository: 'late' });
     expect(await waitsWith('to-late', 'RepositoryNotReady')).toContain('late');
     await mkdir(missing);
+    await chown(missing, AGENT.uid, AGENT.gid);
     expect((await tidemark.ended('to-late')).status?.phase).toBe('Succeeded');
   });
 
