@@ -24,6 +24,7 @@ describe('a repository', () => {
     expect(status?.conditions).toMatchObject([
       { type: 'Ready', status: 'True', message: '1 of 1 node can write to it.' },
       { type: 'LowSpace', status: 'False', reason: 'EnoughSpace' },
+      { type: 'UpkeepHealthy', status: 'True', reason: 'UpkeepRuns' },
     ]);
   });
 });
