@@ -9,7 +9,13 @@ import type { ControlPlane } from '../support/control-plane/control-plane.ts';
 import { type Kubelet, startKubelet } from '../support/kubelet/kubelet.ts';
 import { STORAGE_CLASS } from '../support/kubelet/volumes.ts';
 import { MiB, run, type StandInVm, standInVm } from '../support/launcher/index.ts';
-import { type Installation, installTidemark, NAMESPACE, NODE } from '../support/tidemark/installation.ts';
+import {
+  apiPath,
+  type Installation,
+  installTidemark,
+  NAMESPACE,
+  NODE,
+} from '../support/tidemark/installation.ts';
 import { giveInstancetype, serveVmWebhook } from '../support/tidemark/instancetypes.ts';
 import { eventually } from '../support/tidemark/kubevirt.ts';
 import { backUpNow, type Point, takePoint } from '../support/tidemark/points.ts';
@@ -62,7 +68,7 @@ describe('a restore by object', () => {
   }
 
   async function read(name: string): Promise<VMRestore> {
-    return VMRestore.parse(await object('tmr', name));
+    return VMRestore.parse(await tidemark.cluster.get(`${apiPath('vmrestores')}/${name}`));
   }
 
   async function object(kind: string, name: string): Promise<unknown> {

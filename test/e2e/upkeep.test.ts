@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
 import { VMBackup } from '../../src/crds/vmbackup.ts';
 import type { ListedBackup } from '../../src/crds/vmbackuplisting.ts';
 import { VMBackupRepository } from '../../src/crds/vmbackuprepository.ts';
@@ -8,12 +9,20 @@ import { VMRestore } from '../../src/crds/vmrestore.ts';
 import { type Kubelet, startKubelet } from '../support/kubelet/kubelet.ts';
 import { STORAGE_CLASS } from '../support/kubelet/volumes.ts';
 import { MiB, run, type StandInVm, standInVm } from '../support/launcher/index.ts';
-import { type Installation, installTidemark, NAMESPACE, NODE } from '../support/tidemark/installation.ts';
+import {
+  apiPath,
+  type Installation,
+  installTidemark,
+  NAMESPACE,
+  NODE,
+} from '../support/tidemark/installation.ts';
 import { eventually } from '../support/tidemark/kubevirt.ts';
 import { backUpNow, type Point, takePoint } from '../support/tidemark/points.ts';
 import { restoresExactly } from '../support/tidemark/restore.ts';
 
 /** One VM, and what becomes of its backups' data; each test goes on where the last one ended. */
+const Names = z.object({ items: z.array(z.object({ metadata: z.object({ name: z.string() }) })) });
+
 describe('a repository that is looked after', () => {
   const resources = new AsyncDisposableStack();
   let tidemark: Installation;
@@ -50,19 +59,16 @@ describe('a repository that is looked after', () => {
     expect(await restoresExactly(tidemark, point)).toEqual(new Map([['root', true]]));
   };
   const names = async () =>
-    (await kubectl('get', 'tmb', '-o', 'name'))
-      .trim()
-      .split('\n')
-      .map((name) => name.split('/')[1]);
+    Names.parse(await tidemark.cluster.get(apiPath('vmbackups'))).items.map(({ metadata }) => metadata.name);
   const gone = (...wanted: readonly string[]) =>
     eventually(
       `${wanted.join(', ')} to go`,
-      async () => ((await names()).some((name) => wanted.includes(name ?? '')) ? undefined : true),
+      async () => ((await names()).some((name) => wanted.includes(name)) ? undefined : true),
       60,
     );
   const repository = async () =>
     VMBackupRepository.parse(
-      JSON.parse(await tidemark.cluster.kubectl(['get', 'tmrepo', 'nas', '-o', 'json'])),
+      await tidemark.cluster.get('/apis/backup.tidemark.dev/v1alpha1/vmbackuprepositories/nas'),
     );
   /** Reasons of the warnings about an object. */
   const warnings = async (name: string) =>
@@ -228,7 +234,7 @@ describe('a repository that is looked after', () => {
         await takePoint(tidemark, vm, async () => {
           await kubectl('patch', 'tmbs', 'often', '--type=merge', '-p', manual);
           return await eventually(`the run ${token}`, async () =>
-            (await names()).find((name) => name && !seen.has(name)),
+            (await names()).find((name) => !seen.has(name)),
           );
         }),
       );
@@ -238,7 +244,7 @@ describe('a repository that is looked after', () => {
     expect(await stored()).toEqual([...before, idOf(last)].sort());
     expect(await restoresExactly(tidemark, last)).toEqual(new Map([['root', true]]));
     const status = await eventually('the preview', async () => {
-      const found = JSON.parse(await kubectl('get', 'tmbs', 'often', '-o', 'json')) as {
+      const found = (await tidemark.cluster.get(`${apiPath('vmbackupschedules')}/often`)) as {
         status?: { retention?: { removable: number } };
       };
       return found.status?.retention?.removable === 0 ? found.status.retention : undefined;
@@ -358,7 +364,7 @@ describe('a repository that is looked after', () => {
       'the restore from the imported backup',
       async () => {
         const { status } = VMRestore.parse(
-          JSON.parse(await kubectl('get', 'tmr', 'from-import', '-o', 'json')),
+          await tidemark.cluster.get(`${apiPath('vmrestores')}/from-import`),
         );
         return status?.completedAt;
       },

@@ -33,8 +33,13 @@ export interface ControlPlane extends AsyncDisposable {
   readonly kubeconfigPath: string;
   /** Runs kubectl, as the administrator unless told otherwise. */
   readonly kubectl: Kubectl;
-  /** The administrator's plain requests: for what is asked often, where a kubectl each time would cost more than the answer. */
-  readonly api: AdminApi;
+  /**
+   * What lies at a path of the API, as the administrator: for what is looked at again and again, where a process for each look would cost
+   * more than all that is tested.
+   *
+   * @throws ControlPlaneError `RequestRefused`, with what the server said
+   */
+  readonly get: (path: string) => Promise<unknown>;
   /** Issues a client certificate to this user; returns the path of a kubeconfig with it. */
   kubeconfigFor(subject: Subject): Promise<string>;
   /**
@@ -118,7 +123,11 @@ async function startOnce(
       dir,
       kubeconfigPath: access.admin,
       kubectl: kubectlIn(binaries, dir, access.admin),
-      api,
+      get: async (path) => {
+        const { status, text } = await api.call('GET', path);
+        if (status === 200) return JSON.parse(text) as unknown;
+        throw new ControlPlaneError('RequestRefused', `GET ${path} was refused with ${status}: ${text}`);
+      },
       kubeconfigFor: async (subject) => await access.kubeconfigFor(subject),
       serviceAccountKubeconfig: async (...account) => await access.serviceAccountKubeconfig(...account),
       processes: () => processes.list(),

@@ -136,12 +136,7 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
   for (const node of otherNodes) building.use(await startAgent(node));
   building.defer(() => agent[Symbol.asyncDispose]());
 
-  const backup = async (name: string) => {
-    const path = `/apis/backup.tidemark.dev/v1alpha1/namespaces/${NAMESPACE}/vmbackups/${name}`;
-    const { status, text } = await cluster.api.call('GET', path);
-    if (status !== 200) throw new Error(`${status} to GET ${path}: ${text}`);
-    return VMBackup.parse(JSON.parse(text));
-  };
+  const backup = async (name: string) => VMBackup.parse(await cluster.get(`${apiPath('vmbackups')}/${name}`));
   await ready(cluster, controller, agent);
   const resources = building.move();
   return {
@@ -184,6 +179,11 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
       ),
     [Symbol.asyncDispose]: () => resources.disposeAsync(),
   };
+}
+
+/** Where the API serves our objects of one kind, in the namespace of the tests. */
+export function apiPath(plural: string): string {
+  return `/apis/backup.tidemark.dev/v1alpha1/namespaces/${NAMESPACE}/${plural}`;
 }
 
 /** A flag for Node, whose own clock then is so far ahead of the machine's. */
