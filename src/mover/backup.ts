@@ -33,8 +33,10 @@ export interface BackupContext {
   readonly inRepository: boolean;
 }
 
-/** All cores of a small machine, some of a large one: the guests live there, and each thread takes some 20 MiB. */
+/** All cores of a small machine, some of a large one: the guests live there, and each thread takes some 17 MiB. */
 const MAX_THREADS = 8;
+/** Compression needs room for a piece twice, for two pieces a thread. */
+const LARGEST_PACKED_PIECE_BYTES = 512 * 1024;
 /** A server that owes an answer may well wait for a slow disk, but not for ever. */
 const STALL_MILLISECONDS = 120_000;
 
@@ -105,11 +107,12 @@ async function backupVolumes(
     job.compression === 'zstd'
       ? new Packer(Math.min(availableParallelism(), MAX_THREADS), job.compressionLevel)
       : null;
+  const pieceBytes = pieceBytesFor(job.limitBytesPerSecond);
   const shared = {
     incoming,
     // One for all of them: the limit is the backup's.
     pace: paced(job.limitBytesPerSecond),
-    pieceBytes: pieceBytesFor(job.limitBytesPerSecond),
+    pieceBytes: packer ? Math.min(pieceBytes, LARGEST_PACKED_PIECE_BYTES) : pieceBytes,
     packer,
     stallMilliseconds: job.stallMilliseconds ?? STALL_MILLISECONDS,
     meter,
