@@ -109,6 +109,10 @@ export const Removal = z.object({
   at: Time.describe('When it was tried.'),
   reason: Reason.describe('Why the data is still there.'),
   message: Message.describe('The same in a sentence, with what to do.'),
+  with: z
+    .enum(['Nothing', 'Following', 'Chain'])
+    .optional()
+    .describe('What was to go with it then, by the annotation backup.tidemark.dev/delete-with.'),
 });
 
 export const Verification = z.object({

@@ -1,4 +1,5 @@
 import { type VMBackup, vmBackups } from '../../crds/vmbackup.ts';
+import { scopeOf } from '../../domain/deletion/decide-deletion.ts';
 import { humanSize } from '../../domain/columns.ts';
 import { REPOSITORY_PATH } from '../../domain/job/mover-pod.ts';
 import { DATA_FINALIZER } from '../../domain/labels.ts';
@@ -40,7 +41,12 @@ export async function collectSweep(
       await unlessGone(() => removeFinalizer(kube, vmBackups, backup, DATA_FINALIZER, signal));
       continue;
     }
-    const removal = { at: new Date(clock.now()).toISOString(), reason, message: clip(`${message}.`) };
+    const removal = {
+      at: new Date(clock.now()).toISOString(),
+      reason,
+      message: clip(`${message}.`),
+      with: scopeOf(backup),
+    };
     await unlessGone(() => writeStatus(kube, vmBackups, backup, { removal }, writer, signal));
     recorder.record(vmBackups, backup, {
       type: 'Warning',

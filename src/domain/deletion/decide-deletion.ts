@@ -218,7 +218,7 @@ function sweptInVain({ backup }: DeletionWorld, now: number): Why | undefined {
   const afterMs = removal?.reason === HAS_DESCENDANTS ? DESCENDANTS_AGAIN_MS : SWEEP_AGAIN_MS;
   if (removal === undefined || now - Date.parse(removal.at) >= afterMs) return undefined;
   // The wish changed what the sweep may take.
-  if (removal.reason === HAS_DESCENDANTS && scopeOf(backup) !== 'Nothing') return undefined;
+  if (removal.reason === HAS_DESCENDANTS && scopeOf(backup) !== (removal.with ?? 'Nothing')) return undefined;
   return removal;
 }
 

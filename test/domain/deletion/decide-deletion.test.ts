@@ -239,6 +239,15 @@ describe('a sweep takes it', () => {
       scope: 'Following',
     });
   });
+  test('a minute later, when the sweep had the wish already, and could not', () => {
+    const swept = (seconds: number) => {
+      const removal = { at: ago(seconds), reason: 'HasDescendants', message: 'so.', with: 'Chain' } as const;
+      const wished = link('a', { deleted: true, annotations: wish('Chain') });
+      return summary(deletion({ ...wished, status: { ...wished.status, removal } }));
+    };
+    expect(swept(59)).toBe('Wait HasDescendants');
+    expect(swept(60)).toBe('Sweep WaitingForSweep');
+  });
   test('when its attempt failed: a late commit may have left data', () => {
     const failed = backup({
       deletedAt: ago(60),
