@@ -36,6 +36,8 @@ export interface Kubelet extends AsyncDisposable {
   hold(isHeld: boolean): void;
   /** Kills the next container that can write into this file as soon as it has begun to. Resolves when that has happened. */
   killAsItWrites(file: string): Promise<void>;
+  /** Kills the next container that begins so many milliseconds later, unless it has ended. Resolves when that has happened. */
+  killNext(afterMs: number): Promise<void>;
 }
 
 export const Pod = z.looseObject({
@@ -95,6 +97,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   await announce(cluster, nodeName, logs.port);
   let isHeld = false;
   let strike: { readonly file: string; readonly at: (container: Container) => void } | undefined;
+  let killer: ((container: Container) => void) | undefined;
   const stop = new AbortController();
   const loop = (async () => {
     while (!stop.signal.aborted) {
@@ -153,6 +156,8 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       strike.at(started);
       strike = undefined;
     }
+    killer?.(started);
+    killer = undefined;
     await tell(pod, 'Running', { running: { startedAt: new Date().toISOString() } });
   }
 
@@ -201,6 +206,13 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
       while (struck.ended() === undefined && !(await hasContent(file))) await sleep(1);
       if (struck.ended() !== undefined) throw new Error('it ended before it could be killed');
       await struck.kill();
+    },
+    async killNext(afterMs) {
+      const struck = await new Promise<Container>((resolve) => {
+        killer = resolve;
+      });
+      await sleep(afterMs);
+      if (struck.ended() === undefined) await struck.kill();
     },
     async [Symbol.asyncDispose]() {
       stop.abort();
