@@ -385,7 +385,10 @@ describe('a repository that is looked after', () => {
     const patch = { spec: { catalogue: { clusters: ['*'] }, restoreGrants: grants } };
     await cluster.kubectl(['patch', 'tmrepo', 'nas', '--type=merge', '-p', JSON.stringify(patch)]);
     const { stdout } = await run([...other.cli, 'repo', 'import', 'nas']);
-    expect(stdout).toMatch(new RegExp(`^nas: ${before.length} backups, .*; ${before.length} imported now\n`));
+    // None if the first listing, which nobody had asked for, saw the patch and made them already.
+    expect(stdout).toMatch(
+      new RegExp(`^nas: ${before.length} backups, .*; (0|${before.length}) imported now\n`),
+    );
     const found = await eventually(
       'the backups to reappear',
       async () => {
