@@ -6,6 +6,8 @@ import { defineConfig } from 'vitest/config';
  * only when it is asked for (`make soak`).
  */
 const inPairs = { maxWorkers: 2, testTimeout: 120_000, hookTimeout: 120_000 };
+/** What all files of a run share. */
+const globalSetup = ['test/support/tidemark/bundles.ts'];
 const soak = { fileParallelism: false, testTimeout: 24 * 3_600_000, hookTimeout: 120_000 };
 
 export default defineConfig({
@@ -22,7 +24,15 @@ export default defineConfig({
       },
       { test: { name: 'qemu', include: ['test/qemu/**/*.test.ts'], ...inPairs } },
       { test: { name: 'apiserver', include: ['test/apiserver/**/*.test.ts'], ...inPairs } },
-      { test: { name: 'e2e', include: ['test/e2e/**/*.test.ts'], ...inPairs, testTimeout: 300_000 } },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          ...inPairs,
+          globalSetup,
+          testTimeout: 300_000,
+        },
+      },
       ...(process.env['SOAK'] === undefined
         ? []
         : [{ test: { name: 'soak', include: ['test/soak/**/*.test.ts'], ...soak } }]),

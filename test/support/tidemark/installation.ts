@@ -1,12 +1,11 @@
 import { chown, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { bundle } from '../../../hack/build/bundle.ts';
-import { programs } from '../../../hack/build/programs.ts';
 import { VMBackup } from '../../../src/crds/vmbackup.ts';
 import { type ControlPlane, startControlPlane } from '../control-plane/control-plane.ts';
 import { onNode, type TokenOptions } from '../control-plane/token.ts';
 import { inNodeNamespace, run, type ScratchDirectory, scratchDirectory } from '../launcher/index.ts';
 import { AGENT, AS_AGENT, forAgent } from './as-agent.ts';
+import { bundlesIn } from './bundles.ts';
 import { eventually, KubeVirt } from './kubevirt.ts';
 import { type Program, startProgram } from './program.ts';
 import { startWeather, type Weather } from './weather.ts';
@@ -73,9 +72,8 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
   const say = options.say ?? (() => undefined);
   await using building = new AsyncDisposableStack();
   const scratch = building.use<ScratchDirectory>(await scratchDirectory('tidemark-node-'));
-  const bundles = join(scratch.path, 'programs');
   say('the bundles, as the image has them');
-  await bundle(fileOf(''), bundles, programs);
+  const bundles = await bundlesIn(join(scratch.path, 'programs'));
   const podsDir = join(scratch.path, 'pods');
   const repository = options.repository ?? join(scratch.path, 'repository');
   const home = join(scratch.path, 'home'); // virsh keeps a cache there
