@@ -9,15 +9,26 @@ const Volume = z.object({
   name: z.string(),
   persistentVolumeClaim: z.object({ claimName: z.string() }).optional(),
   dataVolume: z.object({ name: z.string() }).optional(),
+  hostDisk: z.object({}).optional(),
 });
 export type Volume = z.infer<typeof Volume>;
+
+const State = z.object({ persistent: z.boolean().optional() }).optional();
+/** Where a VM says that it keeps more than its disks. */
+const Domain = z
+  .object({
+    devices: z.object({ tpm: State }).optional(),
+    firmware: z.object({ bootloader: z.object({ efi: State }).optional() }).optional(),
+  })
+  .optional()
+  .catch(undefined);
 
 export const VirtualMachine = z.object({
   metadata: ObjectMeta,
   spec: z.object({
     runStrategy: z.enum(['Always', 'RerunOnFailure', 'Manual', 'Halted', 'Once']).optional().catch(undefined),
     running: z.boolean().optional(),
-    template: z.object({ spec: z.object({ volumes: z.array(Volume).optional() }) }),
+    template: z.object({ spec: z.object({ domain: Domain, volumes: z.array(Volume).optional() }) }),
   }),
   status: z
     .object({
@@ -36,7 +47,7 @@ export const virtualMachines = kindOf(
 
 export const VirtualMachineInstance = z.object({
   metadata: ObjectMeta,
-  spec: z.object({ volumes: z.array(Volume).optional() }).optional(),
+  spec: z.object({ domain: Domain, volumes: z.array(Volume).optional() }).optional(),
   status: z
     .object({
       phase: z.string().optional(),

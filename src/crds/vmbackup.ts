@@ -126,6 +126,14 @@ export const Plan = z.object({
     ),
   path: z.string().max(1024).describe('Directory of this backup in the repository.'),
   disks: z.array(PlannedDisk).max(64).meta(listMap('volume')).describe('Disk by disk.'),
+  leftOut: z
+    .array(z.string().max(256))
+    .max(64)
+    .meta(listAtomic)
+    .optional()
+    .describe(
+      'What the VM keeps beyond its claims, which no backup holds: a persistent TPM, EFI variables, disks of the node.',
+    ),
 });
 export type Plan = z.infer<typeof Plan>;
 

@@ -4,6 +4,7 @@ import { bitmapsOf, newestGood } from './chain.ts';
 import { damageOf } from './damage.ts';
 import type { Executor } from './executor.ts';
 import { decideType } from './full-or-incremental.ts';
+import { leftOutOf } from './left-out.ts';
 import { backupPath } from './names.ts';
 import { obsoleteBitmaps } from './obsolete-bitmaps.ts';
 import { RESTORED_AT_ANNOTATION } from './restore/names.ts';
@@ -41,6 +42,7 @@ export function planAttempt(world: World, planned: PlannedAttempt, now: number):
     restoredAt: world.vm?.metadata.annotations?.[RESTORED_AT_ANNOTATION],
     untrackedAt: world.vm?.metadata.annotations?.[UNTRACKED_AT_ANNOTATION],
   });
+  const leftOut = leftOutOf(world);
   return {
     attempt: planned.attempt,
     failedAttempts: planned.failedAttempts,
@@ -64,5 +66,6 @@ export function planAttempt(world: World, planned: PlannedAttempt, now: number):
       backupCreatedAt: metadata.creationTimestamp ?? new Date(now).toISOString(),
     }),
     disks: [...decision.disks],
+    ...(leftOut.length > 0 && { leftOut: leftOut.slice(0, 64) }),
   };
 }

@@ -19,14 +19,14 @@ export function dataSections(
         : 'There is no data yet: the backup is not complete.';
     return [{ title, lines: [nothing, where] }];
   }
-  const { path, disks: planned } = standing.plan;
+  const { path, disks: planned, leftOut = [] } = standing.plan;
   const volumes = (standing.execution.disks ?? planned).map(({ volume }) => volume);
   const hint =
     repository === undefined
       ? `Mount the repository at ${MOUNT_POINT} first, where tidemark-mover is installed; then:`
       : 'Run where the repository can be read and tidemark-mover is installed:';
   return [
-    { title, lines: [where, `Path: ${path}`] },
+    { title, lines: [where, `Path: ${path}`, ...leftOut.map((each) => `Not in it: ${each}`)] },
     {
       title: 'How to restore it by hand',
       lines: [hint, ...restoreCommands(path, volumes, repository).map((command) => `  ${command}`)],

@@ -57,7 +57,10 @@ function reconciling(reason: string, message: string): Desired {
 /** A plan in a sentence. */
 export function tellPlan(plan: Plan): string {
   const { attempt, type, reason, message } = plan;
-  return `Attempt ${attempt}, ${type} (${reason}), waits for ${lower(tellExecutor(plan))}. ${message}`;
+  const executor = lower(tellExecutor(plan));
+  return clip(
+    `Attempt ${attempt}, ${type} (${reason}), waits for ${executor}. ${message}${tellLeftOut(plan)}`,
+  );
 }
 
 function tellRunning(plan: Plan): string {
@@ -78,7 +81,12 @@ export function tellSuccess(
   const { type, typeReason, chain } = outcomeOf(standing.plan, standing.execution, uid);
   const fallback = standing.execution.incrementalFallback;
   const why = fallback === undefined ? standing.plan.message : fallback.message;
-  return clip(`${type} (${typeReason}), position ${chain.position} of its chain. ${why}`);
+  const place = `${type} (${typeReason}), position ${chain.position} of its chain`;
+  return clip(`${place}. ${why}${tellLeftOut(standing.plan)}`);
+}
+
+function tellLeftOut({ leftOut = [] }: Plan): string {
+  return leftOut.length === 0 ? '' : ` Not in it: ${leftOut.join('; ')}.`;
 }
 
 function phaseOf(decision: BackupDecision): Phase {

@@ -66,6 +66,16 @@ describe('the status of a backup', () => {
     expect(after(next).next).toEqual(next);
   });
 
+  test('says what is not in it, before and after', () => {
+    const leftOut = ['the persistent EFI variables'];
+    const words = 'Not in it: the persistent EFI variables.';
+    const assigned = after(backup({ status: { plan: plan({ leftOut }) } }));
+    expect(assigned.next.status?.conditions?.[0]?.message).toContain(words);
+    const done = after(backup({ status: { plan: plan({ leftOut }), execution: execution() } }));
+    expect(conditions(done.next)).toEqual(['Ready=True Succeeded']);
+    expect(done.next.status?.conditions?.[0]?.message).toContain(words);
+  });
+
   test('warns of a fallback, and says it in the condition', () => {
     const incrementalFallback = { reason: 'CheckpointLost', message: 'QEMU was killed.', disks: ['root'] };
     const fell = goodBackup('b', {
