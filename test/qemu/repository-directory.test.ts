@@ -1,10 +1,12 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { moverAt } from '../../src/node-agent/mover-process/mover.ts';
 import { MoverFailed, runMover } from '../../src/node-agent/mover-process/spawn.ts';
 import { moverCommand } from '../../src/node-agent/options.ts';
+import { IMAGE_TABLE, MOUNT_DIRECTORY, MOUNT_POINT } from '../../src/node-agent/repository/mount-command.ts';
 import type { Place } from '../../src/node-agent/repository/place.ts';
 import { probeRepository } from '../../src/node-agent/repository/report.ts';
 
@@ -20,12 +22,24 @@ const { signal } = new AbortController();
 let directory: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'tidemark-repository-'));
+  await writeFile(join(directory, 'unshare'), UNSHARE, { mode: 0o755 });
+  vi.stubEnv('PATH', `${directory}:${process.env['PATH']}`);
 });
-afterAll(() => rm(directory, { recursive: true, force: true }));
+afterAll(async () => {
+  vi.unstubAllEnvs();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** Gives every mover the image's directory for its mounts, and the image's table of them, which this machine has not. */
+const UNSHARE = `#!/bin/sh
+exec /usr/bin/unshare --mount --propagation private sh -c '
+  mount -t tmpfs tmpfs /mnt && mkdir ${MOUNT_DIRECTORY} && echo "${IMAGE_TABLE}" >${MOUNT_DIRECTORY}/fstab &&
+  LIBMOUNT_FSTAB=${MOUNT_DIRECTORY}/fstab exec /usr/bin/unshare "$@"' sh "$@"
+`;
 
 function tmpfs(options: string): Place {
   return {
-    ...{ kind: 'ToMount', root: join(directory, 'mounted'), fsType: 'tmpfs', source: 'tmpfs' },
+    ...{ kind: 'ToMount', root: MOUNT_POINT, fsType: 'tmpfs', source: 'tmpfs' },
     ...{ options, needsCredentials: false },
   } as const;
 }
@@ -49,7 +63,7 @@ describe('a repository', () => {
   test('that is mounted for the look is ready, with the size of the mount, which nobody else sees', async () => {
     const report = await found(tmpfs('size=8M'));
     expect(report).toMatchObject({ ready: true, capacityBytes: 8 * 2 ** 20 });
-    expect(await readdir(join(directory, 'mounted'))).toEqual([]);
+    expect(existsSync(MOUNT_POINT)).toBe(false);
   });
 
   test.each<[string, () => Place, string, RegExp]>([

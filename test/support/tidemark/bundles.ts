@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundle } from '../../../hack/build/bundle.ts';
@@ -18,10 +18,9 @@ export async function setup(): Promise<() => Promise<void>> {
   return async () => await rm(directory, { recursive: true, force: true });
 }
 
-/** The bundles of this run; those that are made now, in this directory, where there is no such run. */
-export async function bundlesIn(directory: string): Promise<string> {
+/** Puts the programs into an installation's own directory: a process is known by the path of its program, whose it is. */
+export async function bundleInto(directory: string): Promise<void> {
   const shared = process.env[VARIABLE];
-  if (shared !== undefined) return shared;
-  await bundle(ROOT, directory, programs);
-  return directory;
+  if (shared === undefined) await bundle(ROOT, directory, programs);
+  else await cp(shared, directory, { recursive: true });
 }

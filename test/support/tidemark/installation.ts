@@ -5,7 +5,7 @@ import { type ControlPlane, startControlPlane } from '../control-plane/control-p
 import { onNode, type TokenOptions } from '../control-plane/token.ts';
 import { inNodeNamespace, run, type ScratchDirectory, scratchDirectory } from '../launcher/index.ts';
 import { AGENT, AS_AGENT, forAgent } from './as-agent.ts';
-import { bundlesIn } from './bundles.ts';
+import { bundleInto } from './bundles.ts';
 import { eventually, KubeVirt } from './kubevirt.ts';
 import { type Program, startProgram } from './program.ts';
 import { startWeather, type Weather } from './weather.ts';
@@ -73,7 +73,8 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
   await using building = new AsyncDisposableStack();
   const scratch = building.use<ScratchDirectory>(await scratchDirectory('tidemark-node-'));
   say('the bundles, as the image has them');
-  const bundles = await bundlesIn(join(scratch.path, 'programs'));
+  const bundles = join(scratch.path, 'programs');
+  await bundleInto(bundles);
   const podsDir = join(scratch.path, 'pods');
   const repository = options.repository ?? join(scratch.path, 'repository');
   const home = join(scratch.path, 'home'); // virsh keeps a cache there
