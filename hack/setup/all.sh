@@ -8,5 +8,6 @@ cd "$ROOT/hack/setup"
 ./npm.sh
 ./control-plane.sh
 ./chart-tools.sh
+./gitops-crds.sh
 ./nfs.sh
 ./linux-guest.sh

@@ -27,7 +27,9 @@ missing() {
   installed=$(dpkg-query -W -f='${Package} ${db:Status-Status}\n' 2>/dev/null | awk '$2 == "installed" {print $1}')
   wanted | grep -vxF "$installed" || true
   if libvirt_is_old; then rows backports; fi
-  if ./control-plane.sh lacks-go 2>/dev/null || ./chart-tools.sh lacks-go 2>/dev/null; then echo golang-go; fi
+  if ./control-plane.sh lacks-go 2>/dev/null || ./chart-tools.sh lacks-go 2>/dev/null || ./gitops-crds.sh lacks-go 2>/dev/null; then
+    echo golang-go
+  fi
 }
 
 libvirt_version() { dpkg-query -W -f='${Version}' libvirt-daemon 2>/dev/null || true; }

@@ -119,7 +119,7 @@ export async function installTidemark(options: InstallationOptions = {}): Promis
       (argv) =>
         inNodeNamespace({ podsDir }, [
           ...AS_AGENT,
-          ...['env', `HOME=${home}`, `PATH=${path}`],
+          ...['env', `HOME=${home}`, `TMPDIR=${home}`, `PATH=${path}`],
           ...argv,
           ...[`--node-name=${node}`, '--pods-dir=/srv', '--probe-seconds=5', '--scratch-reserve=1'],
           ...(options.agentFlags ?? []),
