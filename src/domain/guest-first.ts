@@ -47,6 +47,7 @@ export type GuestVerdict =
         | 'BackupDeleted'
         | 'Superseded'
         | 'GuestPaused'
+        | 'GuestSilent'
         | 'ScratchBudgetExceeded'
         | 'ScratchSpaceLow'
         | 'MigrationWanted';

@@ -208,6 +208,28 @@ describe('no job that nobody watches over', () => {
     expect(node.libvirt.traces('backup-1')).toEqual(['libvirt', 'vda']);
   });
 
+  test('when QEMU waits for the mover and answers nobody: the mover goes first, and then the job', async () => {
+    let copying = false;
+    node.mover = {
+      ...node.mover,
+      backup: async (_job, _tell, signal) => {
+        copying = true;
+        node.libvirt.state = PAUSED;
+        await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+        copying = false;
+        throw signal.reason;
+      },
+    };
+    node.libvirt.before = ([command]) => {
+      if (copying) throw new LibvirtError(`${command} gave no answer`, { reason: 'ClientTimeout' });
+    };
+    await node.carryOut();
+    expect(node.execution?.error).toMatchObject({ reason: 'GuestSilent', final: false });
+    expect(node.libvirt.job).toBeUndefined();
+    expect(node.libvirt.state).toBe('running (unpaused)');
+    expect(node.libvirt.traces('backup-1')).toEqual([]);
+  });
+
   test('when a killed agent left one and the guest stands still: it runs on, and the attempt has failed', async () => {
     await killedInMidCopy();
     node.libvirt.state = PAUSED;
